@@ -1,0 +1,121 @@
+package config
+
+import "time"
+
+// Config holds all settings. [Default] makes one; [Parse], [Load] and [Resolve]
+// read one. The order of the fields is the order of documents.
+type Config struct {
+	// Data is the directory of the embedded store. A relative path starts at the directory of the configuration file. Empty means the user's data directory: $XDG_DATA_HOME/leanfleet, else ~/.local/share/leanfleet, on Windows %LocalAppData%\leanfleet.
+	Data string `json:"data" example:"/var/lib/leanfleet"`
+	// TimeZone is the IANA time zone of days, weeks and months, and of business hours that name none of their own. It is read from zone data inside the program, never from the machine's.
+	TimeZone TimeZone `json:"timezone" example:"Europe/Berlin"`
+	// Output is the format of answers: table shows the usual columns and wide all of them, jsonl is one JSON object a row.
+	Output Output `json:"output"`
+	// Limit is the number of rows that a table shows on a terminal before it says how many more there are; 0 shows all. Other formats, files and pipes always get all rows unless a limit is given on the command line.
+	Limit int `json:"limit" jsonschema:"minimum=0"`
+	// Retention is how long samples are kept, counted back from the newest day stored; at least 1d.
+	Retention Duration `json:"retention"`
+	// Sets are named sets of hosts, each a selector. Sets may overlap, so no total is printed over them.
+	Sets map[string]Selector `json:"sets" example:"{web: 'dept=eng,role=web', critical: env=prod}"`
+	// BusinessHours are named weekly hours, so that a question can be asked about working time only.
+	BusinessHours map[string]BusinessHours `json:"business_hours" example:"{office: {timezone: Europe/Berlin, days: [mon-fri], from: '09:00', to: '17:00'}}"`
+	// Blackouts are periods, such as maintenance, whose samples statistics and trends leave out.
+	Blackouts []Blackout `json:"blackouts" example:"[{from: '2026-03-14T22:00:00Z', to: '2026-03-15T04:00:00Z', reason: data centre move}]"`
+	// Metrics are metrics of your own, stored and asked for like the canonical ones.
+	Metrics []Metric `json:"metrics" example:"[{name: http_requests_per_second, unit: per_second, resolution: 0.1, description: requests served}]"`
+	// Import is how files of samples are read.
+	Import Import `json:"import"`
+	// Statistics are the defaults of questions about statistics.
+	Statistics Statistics `json:"statistics"`
+}
+
+// BusinessHours are hours of the week that count as working time.
+type BusinessHours struct {
+	// TimeZone is the IANA time zone in which the hours are read; empty means the zone of the key timezone.
+	TimeZone TimeZone `json:"timezone" example:"Asia/Kolkata"`
+	// Days are the days on which the hours begin, one by one or as ranges.
+	Days []DayRange `json:"days" jsonschema:"minItems=1" example:"[mon-thu, sat]"`
+	// From is when the hours begin, on the 24-hour clock.
+	From Clock `json:"from"`
+	// To is when the hours end, exclusive, at most 24:00; at or before the beginning it means the next day.
+	To Clock `json:"to"`
+}
+
+// Blackout is a period whose samples are left out.
+type Blackout struct {
+	// From is the first instant that is left out, in RFC 3339.
+	From time.Time `json:"from" jsonschema:"required" example:"2026-03-14T22:00:00Z"`
+	// To is the first instant that counts again, in RFC 3339.
+	To time.Time `json:"to" jsonschema:"required" example:"2026-03-15T04:00:00Z"`
+	// Reason is why, in your own words; it is shown where the period is left out.
+	Reason string `json:"reason" example:"data centre move"`
+}
+
+// Metric is a metric of the user's own.
+type Metric struct {
+	// Name is the name of the metric in files, questions and answers: lower-case letters, digits and underscores, beginning with a letter. Canonical names are taken.
+	Name string `json:"name" jsonschema:"required,pattern=^[a-z][a-z0-9_]*$" example:"http_requests_per_second"`
+	// Unit is the unit of the values, in lower-case letters, digits and underscores. Quantiles of ratio, count, tasks and cores are exact, those of other units within 0.5 %.
+	Unit string `json:"unit" jsonschema:"required,pattern=^[a-z][a-z0-9_]*$" example:"per_second"`
+	// Resolution is the smallest difference that is kept, in the unit; values are rounded to it, and 2147483647 times the resolution is the largest value that can be stored.
+	Resolution Resolution `json:"resolution" jsonschema:"required" example:"0.1"`
+	// Description is one line about what is measured.
+	Description string `json:"description" example:"requests served"`
+}
+
+// Import holds the settings of imports.
+type Import struct {
+	// Step is the time that each sample covers, at most 1d; 0s takes each host's commonest difference between samples.
+	Step Duration `json:"step"`
+	// Stamp is the end of the interval that the time in a file marks.
+	Stamp Stamp `json:"stamp"`
+	// SkipBad is whether impossible values (negative, not a number, far in the future) are left out and counted instead of stopping the import.
+	SkipBad bool `json:"skip_bad"`
+	// FutureTolerance is how far after the clock a sample may lie before it counts as impossible.
+	FutureTolerance Duration `json:"future_tolerance"`
+	// RatioWarning is the ratio above which the hosts that report it are listed after an import, at least 1. Ratios above 1 are stored as they are.
+	RatioWarning float64 `json:"ratio_warning" jsonschema:"minimum=1"`
+	// MemoryBudget is the memory that an import may use for sorting, at least 16MiB, whatever the size of the files.
+	MemoryBudget Bytes `json:"memory_budget"`
+}
+
+// Statistics holds the defaults of statistics.
+type Statistics struct {
+	// Over is what a statistic runs over: time weighs every sample by the time it covers, hosts takes each host's mean first.
+	Over Over `json:"over"`
+	// Percentiles are percentiles shown besides the median, p95 and p99, each above 0 and below 100 with at most 4 decimals.
+	Percentiles []Percentile `json:"percentiles" example:"[90, 99.9]"`
+}
+
+// defaulted is a type whose fresh values in a map or list have defaults.
+type defaulted interface{ setDefaults() }
+
+func (b *BusinessHours) setDefaults() {
+	b.Days = []DayRange{{time.Monday, time.Friday}}
+	b.From, b.To = 9*60, 17*60
+}
+
+// Default returns the settings that hold when nothing is set. The caller owns
+// the result.
+func Default() *Config {
+	return &Config{
+		TimeZone:      "UTC",
+		Output:        OutputTable,
+		Limit:         20,
+		Retention:     Duration(400 * day),
+		Sets:          map[string]Selector{},
+		BusinessHours: map[string]BusinessHours{},
+		Blackouts:     []Blackout{},
+		Metrics:       []Metric{},
+		Import: Import{
+			Stamp:           StampStart,
+			FutureTolerance: Duration(time.Hour),
+			RatioWarning:    1.25,
+			MemoryBudget:    256 << 20,
+		},
+		Statistics: Statistics{
+			Over:        OverTime,
+			Percentiles: []Percentile{},
+		},
+	}
+}
