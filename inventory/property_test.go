@@ -1,0 +1,331 @@
+package inventory
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/leanfleet/leanfleet/fleet"
+)
+
+var epoch = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func day(n int) time.Time { return epoch.AddDate(0, 0, n) }
+
+// genStatement draws statements that collide often: few hosts, names and times.
+func genStatement(t *rapid.T) fleet.Statement {
+	pick := func(label string, from ...string) string { return rapid.SampledFrom(from).Draw(t, label) }
+	var s fleet.Statement
+	s.Host = fleet.HostID(pick("host", "i-1", "i-2", "i-3", "web", "db"))
+	s.Name = pick("name", "", "", "web", "db", "api")
+	s.Region = pick("region", "", "r1", "r2")
+	s.InstanceType = pick("type", "", "small", "big")
+	s.State = fleet.State(pick("state", "", "", "running", "stopped", "terminated"))
+	s.Capacity.VCPUs = float64(rapid.SampledFrom([]int{0, 0, 1, 2}).Draw(t, "vcpus"))
+	if dept := pick("dept", "", "eng", "data"); dept != "" {
+		s.Tags = fleet.Tags{"dept": dept}
+	} else if rapid.IntRange(0, 5).Draw(t, "clear") == 0 {
+		s.Clear = []string{"tag_dept"}
+	}
+	if s.Host == "web" || s.Host == "db" {
+		return s // found by a name, as of the put: see docs/inventory.md on names that rows of one put move
+	}
+	from, to := rapid.IntRange(-20, 20).Draw(t, "from"), rapid.IntRange(-20, 25).Draw(t, "to")
+	if from > 0 {
+		s.From = day(from)
+	}
+	if to > max(from, 0) {
+		s.To = day(to)
+	}
+	return s
+}
+
+func genPut(t *rapid.T) fleet.Put {
+	put := fleet.Put{At: day(rapid.IntRange(1, 20).Draw(t, "at")), Correct: rapid.IntRange(0, 3).Draw(t, "correct") == 0, Origin: fleet.OriginImport}
+	if n := rapid.IntRange(-10, 20).Draw(t, "effective"); n > 0 {
+		put.Effective = day(n)
+	}
+	return put
+}
+
+// brief prints statements.
+func brief(list []fleet.Statement) string {
+	var b strings.Builder
+	for _, s := range list {
+		r := s.Record
+		fmt.Fprintf(&b, "\n  host=%s %s clear=%v", r.Host, showRecord(&r), s.Clear)
+	}
+	return b.String()
+}
+
+func testTypes(_, t string) (fleet.Capacity, bool) {
+	switch t {
+	case "small":
+		return fleet.Capacity{VCPUs: 1, MemoryBytes: 1 << 30}, true
+	case "big":
+		return fleet.Capacity{VCPUs: 8, MemoryBytes: 8 << 30}, true
+	}
+	return fleet.Capacity{}, false
+}
+
+// dump is all a book tells, for comparison.
+func dump(t *rapid.T, b *Book) map[string]string {
+	out := map[string]string{}
+	for h := range b.all {
+		data, err := b.Marshal(h.id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[string(h.id)] = string(data) + fmt.Sprint(b.Timeline(h.id), b.Members(h.id))
+	}
+	for _, s := range &b.keys {
+		if s == nil {
+			continue
+		}
+		for k := range s.m {
+			for d := range 25 {
+				id, ok := b.Resolve(k, day(d))
+				out[k+" "+fmt.Sprint(d)] = fmt.Sprint(id, ok)
+			}
+		}
+	}
+	return out
+}
+
+// TestAnyWrites is the properties that hold after any writes: what checkBook
+// checks, the same put again changes nothing, the order of its statements does
+// not matter, a snapshot stays as it was, and everything survives a round trip.
+func TestAnyWrites(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b := NewBook(testTypes)
+		for range rapid.IntRange(1, 6).Draw(t, "writes") {
+			before := dump(t, b)
+			snapshot, other := b.Clone(), b.Clone()
+			switch rapid.IntRange(0, 4).Draw(t, "write") {
+			case 0:
+				from := rapid.IntRange(0, 20).Draw(t, "seen")
+				id := b.Ensure(rapid.SampledFrom([]string{"web", "db", "x"}).Draw(t, "key"), day(from), fleet.Put{At: day(from)})
+				b.See(id, fleet.Window{Start: day(from), End: day(from + 1)})
+			case 1:
+				hosts := b.Hosts()
+				if len(hosts) < 2 {
+					break
+				}
+				into, from := rapid.SampledFrom(hosts).Draw(t, "into"), rapid.SampledFrom(hosts).Draw(t, "from")
+				_ = b.Merge(string(into), string(from), fleet.Put{At: day(10)})
+			default:
+				put := genPut(t)
+				statements := rapid.SliceOfN(rapid.Custom(genStatement), 1, 4).Draw(t, "statements")
+				first, err := b.Put(statements, put)
+				if err != nil {
+					t.Fatal(err)
+				}
+				shuffled := rapid.Permutation(statements).Draw(t, "order")
+				if _, err := other.Put(shuffled, put); err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(dump(t, b), dump(t, other)); diff != "" {
+					t.Fatalf("another order of the statements gives another book (-first +other):\n%s", diff)
+				}
+				after := dump(t, b)
+				again, err := b.Put(statements, put)
+				if err != nil || again.Added+again.Changed+again.Corrected+again.Learned > 0 {
+					t.Fatalf("put again: %+v, %v, after %+v of %s %+v", again, err, first, brief(statements), put)
+				}
+				if diff := cmp.Diff(after, dump(t, b)); diff != "" {
+					t.Fatalf("the same put again changes the book:\n%s", diff)
+				}
+			}
+			checkBook(t, b)
+			if diff := cmp.Diff(before, dump(t, snapshot)); diff != "" {
+				t.Fatalf("the snapshot changed:\n%s", diff)
+			}
+		}
+		read := NewBook(testTypes)
+		ids := b.Touched()
+		for _, id := range rapid.Permutation(ids).Draw(t, "read in") {
+			data, err := b.Marshal(id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := read.Unmarshal(data); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if diff := cmp.Diff(dump(t, b), dump(t, read)); diff != "" {
+			t.Fatalf("read back (-written +read):\n%s", diff)
+		}
+		if len(read.Touched()) > 0 {
+			t.Fatalf("reading touched %v", read.Touched())
+		}
+	})
+}
+
+// TestLineModel puts random statements of one field, and compares with a model
+// that has one value a day.
+func TestLineModel(t *testing.T) {
+	const days = 12
+	rapid.Check(t, func(t *rapid.T) {
+		var model [days]string // "" unknown; the first is all time before, the last all after
+		b := NewBook(nil)
+		b.Ensure("h", day(0), fleet.Put{At: day(0)})
+		for range rapid.IntRange(1, 8).Draw(t, "puts") {
+			value := rapid.SampledFrom([]string{"", "a", "b", "c"}).Draw(t, "value")
+			at := rapid.IntRange(1, days-1).Draw(t, "at")
+			explicit := rapid.Bool().Draw(t, "from")
+			to := rapid.IntRange(0, days-1).Draw(t, "to")
+			correct := rapid.Bool().Draw(t, "correct")
+			s := fleet.Statement{Record: fleet.Record{Host: "h", Region: value}}
+			if value == "" {
+				s.Clear = []string{"region"}
+			}
+			put := fleet.Put{At: day(at), Correct: correct}
+			if explicit {
+				s.From = day(at)
+			}
+			switch {
+			case explicit && to <= at:
+				to = 0
+			case to > 0:
+				s.To = day(to)
+			}
+			if _, err := b.Put([]fleet.Statement{s}, put); err != nil {
+				t.Fatal(err)
+			}
+			apply(&model, value, at, to, explicit, correct)
+			l := b.get("h").line("region").whole()
+			for d := range days {
+				if got := l[l.at(day(d))]; got.value != model[d] || got.known != (model[d] != "") {
+					t.Fatalf("day %d: %q, want %q of %q", d, got.value, model[d], model)
+				}
+			}
+		}
+	})
+}
+
+// apply is the rules, day by day.
+func apply(model *[12]string, value string, at, to int, explicit, correct bool) {
+	if to > 0 && !explicit && to <= at { // only until when
+		last := model[to-1]
+		if last != "" && !correct {
+			return
+		}
+		for d := to - 1; d >= 0 && model[d] == last; d-- {
+			defer func() { model[d] = value }()
+		}
+		return
+	}
+	old := *model
+	for d := range model {
+		reached := d >= at
+		if !explicit && (old[at] == "" || correct) && d < at { // back to where the field is as it is at the time
+			reached = true
+			for x := d; x < at; x++ {
+				reached = reached && old[x] == old[at]
+			}
+		}
+		if to > 0 {
+			reached = reached && d < to
+		} else {
+			for x := at; x <= d; x++ {
+				reached = reached && old[x] == old[at] // until the next known change
+			}
+		}
+		if reached {
+			model[d] = value
+		}
+	}
+}
+
+// TestHistoryInAnyOrder puts rows with valid_from one by one: the order does
+// not matter.
+func TestHistoryInAnyOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 6).Draw(t, "rows")
+		order := rapid.Permutation(slices.Collect(func(yield func(int) bool) {
+			for i := range n {
+				if !yield(i) {
+					return
+				}
+			}
+		})).Draw(t, "order")
+		b := NewBook(nil)
+		sampled := rapid.IntRange(0, n).Draw(t, "sampled after")
+		for i, row := range order {
+			if i == sampled {
+				b.See(b.Ensure("h", day(0), fleet.Put{At: day(50)}), fleet.Window{Start: day(0), End: day(1)})
+			}
+			s := fleet.Statement{Record: fleet.Record{Host: "h", From: day(row + 1), Region: fmt.Sprint(row)}}
+			if _, err := b.Put([]fleet.Statement{s}, fleet.Put{At: day(40)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		timeline := b.Timeline("h")
+		if sampled < n {
+			if r := timeline[0]; r.Region != "" || !r.From.IsZero() || !r.To.Equal(day(1)) {
+				t.Fatalf("before the first row: %+v", r)
+			}
+			timeline = timeline[1:]
+		}
+		if len(timeline) != n {
+			t.Fatalf("%d records of %d rows: %v", len(timeline), n, timeline)
+		}
+		for i, r := range timeline {
+			if r.Region != fmt.Sprint(i) || !r.From.Equal(day(i+1)) {
+				t.Fatalf("record %d: %+v", i, r)
+			}
+		}
+	})
+}
+
+// FuzzUnmarshal reads any bytes: an error, or a host that works and survives a
+// round trip.
+func FuzzUnmarshal(f *testing.F) {
+	b := NewBook(nil)
+	one := fleet.Statement{Record: fleet.Record{Host: "i-1", Name: "web", Region: "r", State: fleet.StateRunning, Disks: []fleet.Disk{{Type: "a;b%", GiB: 1}}, Tags: fleet.Tags{"dept": ""}}}
+	for _, at := range []int{1, 2} {
+		if _, err := b.Put([]fleet.Statement{one}, fleet.Put{At: day(at), Who: "w"}); err != nil {
+			f.Fatal(err)
+		}
+		one.Name, one.Region, one.From, one.To = "web2", "r2", day(5), day(6)
+	}
+	b.See(b.Ensure("x", day(1), fleet.Put{At: day(1)}), fleet.Window{Start: day(1), End: day(2)})
+	if err := b.Merge("i-1", "x", fleet.Put{At: day(3)}); err != nil {
+		f.Fatal(err)
+	}
+	for _, id := range b.Touched() {
+		data, err := b.Marshal(id)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		b := NewBook(testTypes)
+		if b.Unmarshal(data) != nil {
+			if len(b.Hosts()) > 0 {
+				t.Fatal("an error left a host")
+			}
+			return
+		}
+		checkBook(t, b)
+		for _, id := range b.Hosts() {
+			out, err := b.Marshal(id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := NewBook(testTypes)
+			if err := c.Unmarshal(out); err != nil {
+				t.Fatalf("%v in %s", err, out)
+			}
+			if diff := cmp.Diff(b.Timeline(id), c.Timeline(id)); diff != "" {
+				t.Fatal(diff)
+			}
+		}
+	})
+}

@@ -1,0 +1,137 @@
+package inventory
+
+import (
+	"slices"
+	"time"
+
+	"github.com/leanfleet/leanfleet/fleet"
+)
+
+// Timeline returns what a host was: records that follow each other without a
+// gap, with nominal capacities resolved and Seen filled. It begins at the
+// beginning of time unless an inventory stated from when the host is valid and
+// nothing is known and no sample lies before; it ends likewise. It is nil for
+// an id nobody knows, and shared: do not change it.
+func (b *Book) Timeline(id fleet.HostID) []fleet.Record {
+	h := b.get(b.canonical(id))
+	if h == nil {
+		return nil
+	}
+	if p := h.cached.Load(); p != nil {
+		return *p
+	}
+	base := h.base.Load()
+	if base == nil {
+		list := h.assemble(b.types, b.fields)
+		base = &list
+		h.base.Store(base)
+	}
+	out := slices.Clone(*base)
+	for i := range out {
+		out[i].Seen = h.seen
+	}
+	h.cached.Store(&out)
+	return out
+}
+
+// assemble cuts the lines into records.
+func (h *host) assemble(types Types, all []field) []fleet.Record {
+	valid := h.validity()
+	cuts := []time.Time{valid.Start}
+	for _, n := range h.lines {
+		for _, s := range n.line[1:] {
+			if s.from.After(valid.Start) && startsBefore(s.from, valid.End) {
+				cuts = append(cuts, s.from)
+			}
+		}
+	}
+	slices.SortFunc(cuts, time.Time.Compare)
+	cuts = slices.CompactFunc(cuts, time.Time.Equal)
+	out := make([]fleet.Record, len(cuts))
+	for i, from := range cuts {
+		out[i].From, out[i].To = from, valid.End
+		if i+1 < len(cuts) {
+			out[i].To = cuts[i+1]
+		}
+		h.record(all, &out[i], types)
+	}
+	return out
+}
+
+// validity is the time the timeline covers: all of it, less what lies before
+// the earliest valid_from, and after the latest valid_to, if nothing is known
+// and no sample lies there.
+func (h *host) validity() fleet.Window {
+	w := fleet.Window{Start: h.launched, End: h.ended}
+	sampled := !h.seen.IsZero()
+	if sampled && h.seen.Start.Before(w.Start) {
+		w.Start = time.Time{}
+	}
+	if sampled && endsBefore(w.End, h.seen.End) {
+		w.End = time.Time{}
+	}
+	for _, n := range h.lines {
+		if n.column == "name" {
+			continue
+		}
+		if s := n.line[0]; s.known || n.line.end(0).Before(w.Start) && len(n.line) > 1 {
+			w.Start = time.Time{}
+		}
+		if s := n.line[len(n.line)-1]; s.known || endsBefore(w.End, s.from) && len(n.line) > 1 {
+			w.End = time.Time{}
+		}
+	}
+	if w.Empty() && !w.End.IsZero() {
+		return fleet.Window{}
+	}
+	return w
+}
+
+// record fills the record that begins at r.From.
+func (h *host) record(all []field, r *fleet.Record, types Types) {
+	r.Host = h.id
+	write := 0
+	for _, n := range h.lines {
+		s := n.line[n.line.at(r.From)]
+		if !s.known {
+			continue
+		}
+		if err := setField(all, r, n.column, s.value); err != nil {
+			panic("BUG: host " + string(h.id) + ": " + err.Error()) // was checked when it was stated or read
+		}
+		write = max(write, s.write)
+		if n.column == "state" {
+			r.Stated = s.stated
+		}
+	}
+	if r.Name == "" && !h.keyed {
+		r.Name = string(h.id)
+	}
+	if write < len(h.history) {
+		r.Origin = h.history[write].Origin
+	}
+	h.capacity(r, types)
+}
+
+// capacity completes what the inventory states of a size from the types table.
+func (h *host) capacity(r *fleet.Record, types Types) {
+	if r.Capacity != (fleet.Capacity{}) {
+		r.CapacityFrom = "inventory"
+	}
+	if r.InstanceType == "" || (r.Capacity.VCPUs > 0 && r.Capacity.MemoryBytes > 0) {
+		return
+	}
+	c, ok := types(r.Provider, r.InstanceType)
+	if !ok {
+		return
+	}
+	if r.CapacityFrom == "" {
+		r.CapacityFrom = "catalogue"
+	}
+	if r.Capacity.VCPUs == 0 {
+		r.Capacity.VCPUs = c.VCPUs
+	}
+	if r.Capacity.MemoryBytes == 0 {
+		r.Capacity.MemoryBytes = c.MemoryBytes
+	}
+}
