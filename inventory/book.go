@@ -107,6 +107,8 @@ type host struct {
 	seen      fleet.Window
 	aliases   []Alias
 	history   []Entry
+	past      []byte         // the history as it was read, until somebody asks
+	origins   []fleet.Origin // of the writes in the history
 	conflicts []conflict
 
 	base   atomic.Pointer[[]fleet.Record] // the timeline without Seen
@@ -122,7 +124,7 @@ type namedLine struct {
 func (h *host) clone(o *owner) *host {
 	c := &host{owner: o, id: h.id, into: h.into, merged: h.merged, keyed: h.keyed, lines: slices.Clone(h.lines),
 		launched: h.launched, ended: h.ended, seen: h.seen, aliases: slices.Clone(h.aliases),
-		history: slices.Clip(h.history), conflicts: slices.Clone(h.conflicts)}
+		history: slices.Clip(h.history), past: h.past, origins: slices.Clip(h.origins), conflicts: slices.Clone(h.conflicts)}
 	c.base.Store(h.base.Load())
 	c.cached.Store(h.cached.Load())
 	return c

@@ -3,6 +3,7 @@ package inventory
 import (
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"slices"
 	"strings"
 	"sync"
@@ -311,5 +312,78 @@ func BenchmarkSeeAfterClone(b *testing.B) {
 		book.Clone()
 		end = end.Add(time.Minute)
 		book.See(id, fleet.Window{Start: day(1), End: end})
+	}
+}
+
+// TestHistoryOnSecondLine: the history is kept behind a checksum, read when
+// somebody asks, and added to by later writes.
+func TestHistoryOnSecondLine(t *testing.T) {
+	at := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+	b := NewBook(nil)
+	put := func(b *Book, region string, day int) {
+		t.Helper()
+		s := []fleet.Statement{{Record: fleet.Record{Host: "i-1", Region: region}}}
+		if _, err := b.Put(s, fleet.Put{At: at.AddDate(0, 0, day), Who: "ops", Origin: fleet.OriginCloud}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(b, "us-east-1", 0)
+	data, err := b.Marshal("i-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := NewBook(nil)
+	if err := read.Unmarshal(data); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := read.Marshal("i-1"); err != nil || string(again) != string(data) {
+		t.Errorf("read and written again: %s, %v, want %s", again, err, data)
+	}
+	if r := read.Timeline("i-1"); r[0].Origin != fleet.OriginCloud {
+		t.Errorf("origin %q", r[0].Origin)
+	}
+	put(read, "us-west-2", 1)
+	h, _ := read.Host("i-1")
+	if len(h.History) != 2 || h.History[0].Action != Added || h.History[1].Action != Changed {
+		t.Errorf("history %+v", h.History)
+	}
+	line := strings.IndexByte(string(data), '\n')
+	for _, damaged := range []string{string(data[:line+5]), string(data[:len(data)-1]), string(data[:line+1]) + "zzzzzzzz" + string(data[line+9:])} {
+		if err := NewBook(nil).Unmarshal([]byte(damaged)); err == nil || !strings.Contains(err.Error(), "i-1") && !strings.Contains(err.Error(), "history") {
+			t.Errorf("damaged history: %v", err)
+		}
+	}
+	other := []byte(string(data[:line+1]) + "00000000" + "{}")
+	copy(other[line+1:], fmt.Sprintf("%08x", crc32.Checksum([]byte("{}"), castagnoli())))
+	odd := NewBook(nil)
+	if err := odd.Unmarshal(other); err != nil {
+		t.Fatal(err)
+	}
+	if h, _ := odd.Host("i-1"); len(h.History) != 1 || h.History[0].Action != Unreadable {
+		t.Errorf("an unreadable history: %+v", h.History)
+	}
+}
+
+// BenchmarkUnmarshal reads a host of twenty fields, as opening a store does for
+// every host.
+func BenchmarkUnmarshal(b *testing.B) {
+	book := NewBook(nil)
+	s := fleet.Statement{Record: fleet.Record{Host: "aws/1/i-1", Name: "web-1", Provider: "aws", Account: "1", Region: "us-east-1", Zone: "us-east-1a",
+		InstanceType: "m5.large", OS: "linux", Arch: "x86_64", State: fleet.StateRunning, Purchase: fleet.PurchaseOnDemand,
+		Capacity: fleet.Capacity{VCPUs: 2, MemoryBytes: 8 << 30}, Disks: []fleet.Disk{{Type: "gp3", GiB: 100}},
+		Tags: fleet.Tags{"dept": "eng", "env": "prod", "cost_center": "cc-1", "role": "web"}}}
+	if _, err := book.Put([]fleet.Statement{s}, fleet.Put{At: time.Unix(1700000000, 0)}); err != nil {
+		b.Fatal(err)
+	}
+	data, err := book.Marshal("aws/1/i-1")
+	if err != nil {
+		b.Fatal(err)
+	}
+	read := NewBook(nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := read.Unmarshal(data); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

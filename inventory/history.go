@@ -73,6 +73,10 @@ type Entry struct {
 // Added is the [Entry] action of the write that brought a host.
 const Added = "added"
 
+// Unreadable is the [Entry] action that stands for a history that cannot be
+// read; Why says what is wrong.
+const Unreadable = "unreadable"
+
 // Host is what is known of a host beside its timeline.
 type Host struct {
 	ID fleet.HostID `json:"host"`
@@ -94,7 +98,7 @@ func (b *Book) Host(id fleet.HostID) (Host, bool) {
 	if h == nil {
 		return Host{}, false
 	}
-	out := Host{ID: id, Merged: slices.Clone(h.merged), History: slices.Clone(h.history)}
+	out := Host{ID: id, Merged: slices.Clone(h.merged), History: slices.Clone(h.entries())}
 	if c := b.canonical(id); c != id {
 		out.Into = c
 	}
@@ -125,7 +129,9 @@ func weight(action string) int {
 func (w *writing) note(h *host, changes ...Change) {
 	i, begun := w.entries[h.id]
 	if !begun {
+		h.history, h.past = h.entries(), nil
 		i = len(h.history)
+		h.origins = append(slices.Clip(h.origins), w.origin)
 		h.history = append(slices.Clip(h.history), Entry{At: clean(w.put.At), Who: w.put.Who, Why: w.put.Why, Origin: w.origin})
 		w.entries[h.id] = i
 	}

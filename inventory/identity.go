@@ -244,7 +244,7 @@ func (b *Book) Merge(into, from string, put fleet.Put) error {
 	c := Change{Field: "host", Kind: Merged, From: string(source.id), To: string(target.id), Effective: time.Time{}}
 	w.note(target, c)
 	w.note(source, c)
-	write := len(target.history) - 1
+	write := len(target.origins) - 1
 	for _, n := range source.lines {
 		target.setLine(n.column, target.line(n.column).fill(n.line, write))
 	}

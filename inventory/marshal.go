@@ -1,9 +1,12 @@
 package inventory
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/leanfleet/leanfleet/fleet"
@@ -24,7 +27,7 @@ type document struct {
 	Seen      *fleet.Window             `json:"seen,omitempty"`
 	Fields    map[string][]spanDocument `json:"fields,omitempty"`
 	Aliases   []Alias                   `json:"aliases,omitempty"`
-	History   []Entry                   `json:"history,omitempty"`
+	Origins   []fleet.Origin            `json:"origins,omitempty"` // of the writes in the history
 	Conflicts []conflict                `json:"conflicts,omitempty"`
 }
 
@@ -36,15 +39,17 @@ type spanDocument struct {
 	Write  int       `json:"write,omitzero"`
 }
 
-// Marshal returns all that is known of a host, under its exact id, as a JSON
-// document with a version. The error wraps [fleet.ErrUnknownHost].
+// Marshal returns all that is known of a host, under its exact id: a JSON
+// document with a version, and on a second line the checksum (CRC-32C, eight
+// hexadecimal digits) and the JSON of its history, which is most of it and read
+// only when somebody asks. The error wraps [fleet.ErrUnknownHost].
 func (b *Book) Marshal(id fleet.HostID) ([]byte, error) {
 	h := b.get(id)
 	if h == nil {
 		return nil, fmt.Errorf("write host %s: %w", id, fleet.ErrUnknownHost)
 	}
 	d := document{Version: version, Host: h.id, Into: h.into, Merged: h.merged, Keyed: h.keyed, Launched: h.launched,
-		Ended: h.ended, Aliases: h.aliases, History: h.history, Conflicts: h.conflicts}
+		Ended: h.ended, Aliases: h.aliases, Origins: h.origins, Conflicts: h.conflicts}
 	if !h.seen.IsZero() {
 		d.Seen = &h.seen
 	}
@@ -65,7 +70,47 @@ func (b *Book) Marshal(id fleet.HostID) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write host %s: %w", id, err)
 	}
+	past := h.past
+	if past == nil && len(h.history) > 0 {
+		if past, err = json.Marshal(h.history); err != nil {
+			return nil, fmt.Errorf("write host %s: its history: %w", id, err)
+		}
+	}
+	if len(past) > 0 {
+		data = fmt.Appendf(data, "\n%08x", crc32.Checksum(past, castagnoli()))
+		data = append(data, past...)
+	}
 	return data, nil
+}
+
+func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
+
+// splitPast cuts a document into what is read at once and the history.
+func splitPast(data []byte) (core, past []byte, err error) {
+	core, rest, ok := bytes.Cut(data, []byte{'\n'})
+	if !ok {
+		return core, nil, nil
+	}
+	if len(rest) < 8 {
+		return nil, nil, fmt.Errorf("its history is cut off")
+	}
+	sum, err := strconv.ParseUint(string(rest[:8]), 16, 32)
+	if err != nil || uint32(sum) != crc32.Checksum(rest[8:], castagnoli()) {
+		return nil, nil, fmt.Errorf("its history is damaged: the checksum is not right")
+	}
+	return core, bytes.Clone(rest[8:]), nil
+}
+
+// entries is the host's history, decoded if it is not yet.
+func (h *host) entries() []Entry {
+	if h.past == nil {
+		return h.history
+	}
+	var list []Entry
+	if err := json.Unmarshal(h.past, &list); err != nil { // whoever wrote it got it wrong
+		return []Entry{{Action: Unreadable, Why: err.Error()}}
+	}
+	return list
 }
 
 // Unmarshal puts a host that [Book.Marshal] wrote into the book, in place of
@@ -73,24 +118,26 @@ func (b *Book) Marshal(id fleet.HostID) ([]byte, error) {
 // that. The error says which host and field is wrong; the book is then as it
 // was.
 func (b *Book) Unmarshal(data []byte) error {
-	var head struct {
-		Version int          `json:"version"`
-		Host    fleet.HostID `json:"host"`
+	core, past, err := splitPast(data)
+	d, quickly := quickDocument(core)
+	if err == nil && !quickly {
+		d = document{}
+		err = json.Unmarshal(core, &d)
 	}
-	if err := json.Unmarshal(data, &head); err != nil {
+	if d.Version != version && (err == nil || json.Valid(core)) {
+		return fmt.Errorf("read host %s: its document has version %d, this program reads version %d", d.Host, d.Version, version)
+	}
+	if err != nil && d.Host == "" {
 		return fmt.Errorf("read a host: %w", err)
 	}
-	if head.Version != version {
-		return fmt.Errorf("read host %s: its document has version %d, this program reads version %d", head.Host, head.Version, version)
-	}
-	var d document
-	if err := json.Unmarshal(data, &d); err != nil {
-		return fmt.Errorf("read host %s: %w", head.Host, err)
+	if err != nil {
+		return fmt.Errorf("read host %s: %w", d.Host, err)
 	}
 	h, err := d.read(b.fields)
 	if err != nil {
-		return fmt.Errorf("read host %s: %w", head.Host, err)
+		return fmt.Errorf("read host %s: %w", d.Host, err)
 	}
+	h.past = past
 	h.owner = b.owner.Load()
 	if old := b.get(h.id); old != nil {
 		gone := &host{id: h.id}
@@ -109,7 +156,7 @@ func (b *Book) Unmarshal(data []byte) error {
 // read checks a document.
 func (d *document) read(all []field) (*host, error) {
 	h := &host{id: d.Host, into: d.Into, merged: d.Merged, keyed: d.Keyed, launched: clean(d.Launched), ended: clean(d.Ended),
-		aliases: d.Aliases, history: d.History, conflicts: d.Conflicts}
+		aliases: d.Aliases, origins: d.Origins, conflicts: d.Conflicts}
 	if d.Host == "" {
 		return nil, fmt.Errorf("the id is missing")
 	}

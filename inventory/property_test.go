@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -306,6 +307,15 @@ func FuzzUnmarshal(f *testing.F) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
+		if quickly, ok := quickDocument(data); ok {
+			var slowly document
+			if err := json.Unmarshal(data, &slowly); err != nil {
+				t.Fatalf("only the quick reader takes it: %v", err)
+			}
+			if diff := cmp.Diff(slowly, quickly); diff != "" {
+				t.Fatal(diff)
+			}
+		}
 		b := NewBook(testTypes)
 		if b.Unmarshal(data) != nil {
 			if len(b.Hosts()) > 0 {

@@ -107,8 +107,8 @@ func (h *host) record(all []field, r *fleet.Record, types Types) {
 	if r.Name == "" && !h.keyed {
 		r.Name = string(h.id)
 	}
-	if write < len(h.history) {
-		r.Origin = h.history[write].Origin
+	if write < len(h.origins) {
+		r.Origin = h.origins[write]
 	}
 	h.capacity(r, types)
 }
