@@ -148,9 +148,8 @@ func (c Calendar) weekly(w Window) []Window {
 	var out []Window
 	for at := w.Start.In(loc); at.Before(w.End); {
 		_, offset := at.Zone()
-		_, change := at.ZoneBounds()
 		stretch := Window{at.UTC(), w.End.UTC()}
-		if !change.IsZero() && change.Before(w.End) {
+		if change, ok := nextChange(at, w.End); ok {
 			stretch.End = change.UTC()
 		}
 		out = c.within(out, stretch, time.Duration(offset)*time.Second)

@@ -44,8 +44,8 @@ type Source interface {
 	// resolved.
 	Records(ctx context.Context, sel Selector, w Window) ([]Record, error)
 	// Profiles yields, by host, then record, then step, a profile for every
-	// matching record and step in which the host was known to run or has samples
-	// of the metric; Count is 0 where it ran unmeasured. A *DamagedError is
+	// matching record and step in which the host was known to run in the time that
+	// counts, or has samples of the metric; Count is 0 where it ran unmeasured. A *DamagedError is
 	// yielded for each file that cannot be read, after which the rest follows;
 	// any other error ends the answer.
 	Profiles(ctx context.Context, q Query) iter.Seq2[Profile, error]
@@ -134,8 +134,15 @@ type PutResult struct {
 
 // Sink takes measurements and records one write at a time.
 type Sink interface {
-	// Append stores batches; they are durable when it returns. An error means
-	// that nothing of the call was stored.
+	// Append stores batches in their order; they are durable when it returns. An
+	// error means that nothing of the call was stored. Samples merge metric by
+	// metric at a host and start: a value that is not there is inserted, an equal
+	// one unchanged, another one changes it unless the stored one is of a
+	// higher-ranked origin. An equal value of a higher-ranked origin raises the
+	// stored one's rank. A row, all metrics of a host at a start, has one step:
+	// that of the last batch with a value in it whose origin ranks no lower than
+	// any there; values repeated under another step are changed. Rows without any
+	// value are no samples: they add no host and widen no evidence.
 	Append(ctx context.Context, batches []Batch) (Appended, error)
 	// PutRecords states what hosts are; durable when it returns, and all or
 	// nothing.

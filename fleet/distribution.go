@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/bits"
 	"slices"
@@ -127,49 +128,77 @@ func (d *Distribution) Equal(o *Distribution) bool {
 }
 
 // denseKeys is the range of keys a Histogram counts in an array: it holds every
-// ratio up to 1.6384 and every bin of metrics that are not exact.
-const denseKeys = 1 << 14
+// ratio up to 1.6384 and every bin of metrics that are not exact. The array has
+// pages of pageKeys keys.
+const (
+	denseKeys = 1 << 14
+	pageKeys  = denseKeys / 64
+)
+
+// fineSamples is up to how many samples a Histogram notes each key in use, at
+// the cost of about half a nanosecond a sample. Beyond, it notes pages only, and
+// looks through all keys of those when the distribution is asked for: a cost
+// that is small beside that many samples, and large beside those of a day.
+const fineSamples = 4096
 
 // Histogram collects a Distribution. Adding is fast and any order gives the
 // same result. The zero Histogram is not usable; see NewHistogram.
 type Histogram struct {
 	exact   bool
-	dense   []int64 // weight by key
-	lo, hi  int     // keys in use lie in [lo, hi)
-	further map[int32]int64
+	dense   *[denseKeys]int64      // weight by key
+	used    [denseKeys / 64]uint64 // a bit for each key that has weight, save those in pages
+	pages   uint64                 // a bit for each page that may hold more keys with weight
+	fine    int                    // samples of runs whose keys were noted one by one
+	further map[int32]int64        // weight of the keys beyond
 }
 
 // NewHistogram returns an empty histogram of exact values or of bins.
 func NewHistogram(exact bool) *Histogram {
-	return &Histogram{exact: exact, dense: make([]int64, denseKeys), lo: denseKeys}
+	return &Histogram{exact: exact, dense: new([denseKeys]int64)}
 }
 
 // Reset empties the histogram for reuse with the given kind of values.
 func (h *Histogram) Reset(exact bool) {
-	if h.lo < h.hi {
-		clear(h.dense[h.lo:h.hi])
+	for i, word := range &h.used {
+		if word == 0 {
+			continue
+		}
+		h.used[i] = 0
+		if bits.OnesCount64(word) > 8 {
+			clear(h.dense[i*64 : i*64+64])
+			continue
+		}
+		for ; word != 0; word &= word - 1 {
+			h.dense[(i*64+bits.TrailingZeros64(word))%denseKeys] = 0
+		}
 	}
-	h.exact, h.lo, h.hi = exact, denseKeys, 0
+	for ; h.pages != 0; h.pages &= h.pages - 1 {
+		at := bits.TrailingZeros64(h.pages) * pageKeys
+		clear(h.dense[at : at+pageKeys])
+	}
+	h.exact, h.fine = exact, 0
 	clear(h.further)
 }
 
-// Add adds time at a scaled value.
+// Add adds time at a scaled value, neither of them negative.
 func (h *Histogram) Add(value, weight int64) {
-	if h.exact {
-		if value > math.MaxInt32 {
-			panic(fmt.Sprintf("BUG: exact value %d", value))
-		}
-		h.addKey(int32(value), weight)
+	if !h.exact {
+		h.addKey(binOf(value), weight)
 		return
 	}
-	h.addKey(binOf(value), weight)
+	if value > math.MaxInt32 {
+		panic(fmt.Sprintf("BUG: exact value %d", value))
+	}
+	h.addKey(int32(value), weight)
 }
 
 func (h *Histogram) addKey(key int32, weight int64) {
-	if uint32(key) < denseKeys {
-		h.dense[key] += weight
-		h.lo = min(h.lo, int(key))
-		h.hi = max(h.hi, int(key)+1)
+	if weight == 0 {
+		return
+	}
+	if k := uint32(key); k < denseKeys {
+		h.dense[k] += weight
+		h.used[k/64] |= 1 << (k % 64)
 		return
 	}
 	if h.further == nil {
@@ -178,20 +207,93 @@ func (h *Histogram) addKey(key int32, weight int64) {
 	h.further[key] += weight
 }
 
-// addRun adds the same time at each of a run of values whose bounds are known.
-func (h *Histogram) addRun(values []int32, weight int64, lowest, highest int32) {
-	if h.exact && lowest >= 0 && highest < denseKeys {
-		h.lo = min(h.lo, int(lowest))
-		h.hi = max(h.hi, int(highest)+1)
-		dense := (*[denseKeys]int64)(h.dense)
-		for _, v := range values {
-			dense[v&(denseKeys-1)] += weight
-		}
+// addRun adds the same time at each of a run of values.
+func (h *Histogram) addRun(values []int32, weight int64) {
+	if weight == 0 {
 		return
 	}
-	for _, v := range values {
-		h.Add(int64(v), weight)
+	fine := h.fine+len(values) <= fineSamples
+	if fine {
+		h.fine += len(values)
 	}
+	for len(values) > 0 {
+		n := 0
+		switch {
+		case h.exact && fine:
+			n = h.addFine(values, weight)
+		case h.exact:
+			n = h.addCoarse(values, weight)
+		case fine:
+			n = h.addFineBins(values, weight)
+		default:
+			n = h.addCoarseBins(values, weight)
+		}
+		if n < len(values) { // a key beyond the array
+			h.Add(int64(values[n]), weight)
+			n++
+		}
+		values = values[n:]
+	}
+}
+
+// addFine adds exact values up to the first beyond the array, and says how many.
+func (h *Histogram) addFine(values []int32, weight int64) int {
+	dense, used := h.dense, &h.used
+	for i, v := range values {
+		k := uint32(v)
+		if k >= denseKeys {
+			return i
+		}
+		dense[k] += weight
+		used[k/64] |= 1 << (k % 64)
+	}
+	return len(values)
+}
+
+// addCoarse is addFine for many values.
+func (h *Histogram) addCoarse(values []int32, weight int64) int {
+	dense, pages := h.dense, uint64(0)
+	for i, v := range values {
+		k := uint32(v)
+		if k >= denseKeys {
+			h.pages |= pages
+			return i
+		}
+		dense[k] += weight
+		pages |= 1 << (k / pageKeys % 64)
+	}
+	h.pages |= pages
+	return len(values)
+}
+
+// addFineBins adds values by bin. No bin of a 32-bit value is beyond the array.
+func (h *Histogram) addFineBins(values []int32, weight int64) int {
+	dense, used := h.dense, &h.used
+	for i, v := range values {
+		if v < 0 {
+			return i
+		}
+		k := uint32(binOf(int64(v))) % denseKeys
+		dense[k] += weight
+		used[k/64] |= 1 << (k % 64)
+	}
+	return len(values)
+}
+
+// addCoarseBins is addFineBins for many values.
+func (h *Histogram) addCoarseBins(values []int32, weight int64) int {
+	dense, pages := h.dense, uint64(0)
+	for i, v := range values {
+		if v < 0 {
+			h.pages |= pages
+			return i
+		}
+		k := uint32(binOf(int64(v))) % denseKeys
+		dense[k] += weight
+		pages |= 1 << (k / pageKeys % 64)
+	}
+	h.pages |= pages
+	return len(values)
 }
 
 // Merge adds a distribution. Mixing exact values and bins is a mistake of the
@@ -203,41 +305,59 @@ func (h *Histogram) Merge(d *Distribution) {
 	if h.exact != d.exact {
 		panic("BUG: merging exact values with bins")
 	}
-	if last := d.keys[len(d.keys)-1]; last < denseKeys {
-		h.lo = min(h.lo, int(d.keys[0]))
-		h.hi = max(h.hi, int(last)+1)
-		dense := (*[denseKeys]int64)(h.dense)
-		for i, k := range d.keys {
-			dense[k&(denseKeys-1)] += d.weights[i]
-		}
-		return
+	n := len(d.keys)
+	if d.keys[n-1] >= denseKeys {
+		n, _ = slices.BinarySearch(d.keys, denseKeys)
 	}
-	for i, k := range d.keys {
-		h.addKey(k, d.weights[i])
+	if n > 0 {
+		dense := h.dense
+		weights := d.weights[:n]
+		for i, k := range d.keys[:n] {
+			dense[k&(denseKeys-1)] += weights[i]
+		}
+		first, last := d.keys[0]/pageKeys, d.keys[n-1]/pageKeys
+		h.pages |= ^uint64(0) << first & (^uint64(0) >> (63 - last))
+	}
+	for i, k := range d.keys[n:] {
+		h.addKey(k, d.weights[n+i])
+	}
+}
+
+// settle notes the keys in use of pages one by one.
+func (h *Histogram) settle() {
+	for ; h.pages != 0; h.pages &= h.pages - 1 {
+		page := bits.TrailingZeros64(h.pages) * pageKeys
+		for at := page; at < page+pageKeys; at += 64 {
+			var word uint64
+			for i, w := range h.dense[at : at+64] {
+				word |= uint64(w|-w) >> 63 << i // a bit where w is not 0
+			}
+			h.used[at/64] = word
+		}
 	}
 }
 
 // Distribution returns what was collected. The histogram may be used on.
 func (h *Histogram) Distribution() Distribution {
-	n := len(h.further)
-	for _, w := range h.dense[min(h.lo, h.hi):h.hi] {
-		if w != 0 {
-			n++
+	h.settle()
+	n := 0
+	for _, word := range &h.used {
+		n += bits.OnesCount64(word)
+	}
+	d := Distribution{exact: h.exact, keys: make([]int32, n, n+len(h.further)), weights: make([]int64, n, n+len(h.further))}
+	keys, weights, dense := d.keys, d.weights, h.dense
+	i := 0
+	for at, word := range &h.used {
+		for ; word != 0 && i < len(keys) && i < len(weights); word &= word - 1 {
+			k := at*64 + bits.TrailingZeros64(word)
+			keys[i], weights[i] = int32(k), dense[k%denseKeys]
+			i++
 		}
 	}
-	d := Distribution{exact: h.exact, keys: make([]int32, 0, n), weights: make([]int64, 0, n)}
-	for k := h.lo; k < h.hi; k++ {
-		if w := h.dense[k]; w != 0 {
-			d.keys = append(d.keys, int32(k))
-			d.weights = append(d.weights, w)
-		}
+	if len(h.further) == 0 {
+		return d
 	}
-	further := make([]int32, 0, len(h.further))
-	for k := range h.further {
-		further = append(further, k)
-	}
-	slices.Sort(further)
-	for _, k := range further {
+	for _, k := range slices.Sorted(maps.Keys(h.further)) {
 		d.keys = append(d.keys, k)
 		d.weights = append(d.weights, h.further[k])
 	}

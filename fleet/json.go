@@ -34,7 +34,7 @@ func (k *GroupKey) UnmarshalJSON(data []byte) error {
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
 		return fmt.Errorf("group key: not an object")
 	}
-	*k = GroupKey{}
+	key := GroupKey{}
 	for d.More() {
 		name, err := d.Token()
 		if err != nil {
@@ -44,7 +44,11 @@ func (k *GroupKey) UnmarshalJSON(data []byte) error {
 		if err := d.Decode(&v.Value); err != nil {
 			return fmt.Errorf("group key %s: %w", v.Key, err)
 		}
-		*k = append(*k, v)
+		key = append(key, v)
 	}
+	if _, err := d.Token(); err != nil { // the closing brace
+		return fmt.Errorf("group key: %w", err)
+	}
+	*k = key
 	return nil
 }

@@ -68,6 +68,10 @@ func (p *Profile) StdDev() (float64, bool) {
 type ProfileBuilder struct {
 	p    Profile
 	hist *Histogram
+	// untold says that Sum, SumSquares, Min and Max of p lack the samples, all
+	// of which are in hist, exactly, and nothing else is. They are taken from
+	// there at the end, which halves the cost of a sample.
+	untold bool
 }
 
 // NewProfileBuilder returns a builder for a metric.
@@ -81,6 +85,7 @@ func NewProfileBuilder(m Metric) *ProfileBuilder {
 func (b *ProfileBuilder) Reset(m Metric) {
 	b.hist.Reset(m.Exact)
 	b.p = Profile{Min: math.MaxInt64, Max: math.MinInt64}
+	b.untold = m.Exact
 }
 
 // Empty says whether no sample was added.
@@ -91,40 +96,47 @@ func (b *ProfileBuilder) AddRun(values []int32, step int64) {
 	if len(values) == 0 {
 		return
 	}
+	b.p.Count += int64(len(values))
+	b.p.Covered += time.Duration(int64(len(values))*step) * time.Millisecond
+	if !b.untold {
+		b.tell(values, step)
+	}
+	b.hist.addRun(values, step)
+}
+
+// tell adds samples to the sums and bounds.
+func (b *ProfileBuilder) tell(values []int32, step int64) {
 	lowest, highest := values[0], values[0]
 	var sum int64
 	var squares, squaresHi uint64
 	for _, v := range values {
 		lowest, highest = min(lowest, v), max(highest, v)
 		sum += int64(v)
-		sq := uint64(v) * uint64(v)
 		var carry uint64
-		squares, carry = bits.Add64(squares, sq, 0)
+		squares, carry = bits.Add64(squares, uint64(v)*uint64(v), 0)
 		squaresHi += carry
 	}
-	b.note(int64(len(values)), step, int64(lowest), int64(highest))
+	b.p.Min = min(b.p.Min, int64(lowest))
+	b.p.Max = max(b.p.Max, int64(highest))
 	b.p.Sum = b.p.Sum.Add(Mul128(sum, step))
 	b.p.SumSquares = b.p.SumSquares.Add(Int128{int64(squaresHi), squares}.MulUint64(uint64(step)))
-	b.hist.addRun(values, step, lowest, highest)
 }
 
 // Add adds one sample, which is not negative, of a step in milliseconds.
 func (b *ProfileBuilder) Add(value, step int64) {
-	b.note(1, step, value, value)
-	b.p.Sum = b.p.Sum.Add(Mul128(value, step))
-	b.p.SumSquares = b.p.SumSquares.Add(Mul128(value, value).MulUint64(uint64(step)))
+	b.p.Count++
+	b.p.Covered += time.Duration(step) * time.Millisecond
+	if !b.untold {
+		b.p.Min = min(b.p.Min, value)
+		b.p.Max = max(b.p.Max, value)
+		b.p.Sum = b.p.Sum.Add(Mul128(value, step))
+		b.p.SumSquares = b.p.SumSquares.Add(Mul128(value, value).MulUint64(uint64(step)))
+	}
 	b.hist.Add(value, step)
 }
 
 // AddWithoutCapacity counts samples whose absolute value is unknown.
 func (b *ProfileBuilder) AddWithoutCapacity(n int64) { b.p.WithoutCapacity += n }
-
-func (b *ProfileBuilder) note(n, step, lowest, highest int64) {
-	b.p.Count += n
-	b.p.Covered += time.Duration(n*step) * time.Millisecond
-	b.p.Min = min(b.p.Min, lowest)
-	b.p.Max = max(b.p.Max, highest)
-}
 
 // Merge adds a profile's samples and its expected time. Records and windows
 // are the caller's business.
@@ -133,6 +145,13 @@ func (b *ProfileBuilder) Merge(p *Profile) {
 	b.p.WithoutCapacity += p.WithoutCapacity
 	if p.Count == 0 {
 		return
+	}
+	if b.untold {
+		if b.p.Count > 0 {
+			d := b.hist.Distribution()
+			b.p.measure(&d)
+		}
+		b.untold = false
 	}
 	b.p.Count += p.Count
 	b.p.Covered += p.Covered
@@ -155,6 +174,31 @@ func (b *ProfileBuilder) Build(r *Record, w Window) Profile {
 		p.Min, p.Max = 0, 0
 	} else {
 		p.Distribution = b.hist.Distribution()
+		if b.untold {
+			p.measure(&p.Distribution)
+		}
 	}
 	return p
+}
+
+// measure takes the sums and bounds from an exact distribution, whose keys and
+// weights are not negative.
+func (p *Profile) measure(d *Distribution) {
+	if len(d.keys) == 0 {
+		p.Min, p.Max = 0, 0
+		return
+	}
+	var sumHi, sumLo, squaresHi, squaresLo, carry uint64
+	weights := d.weights[:len(d.keys)]
+	for i, k := range d.keys {
+		hi, lo := bits.Mul64(uint64(k), uint64(weights[i]))
+		sumLo, carry = bits.Add64(sumLo, lo, 0)
+		sumHi += hi + carry
+		high, low := bits.Mul64(lo, uint64(k))
+		squaresLo, carry = bits.Add64(squaresLo, low, 0)
+		squaresHi += high + hi*uint64(k) + carry
+	}
+	p.Sum = Int128{int64(sumHi), sumLo}
+	p.SumSquares = Int128{int64(squaresHi), squaresLo}
+	p.Min, p.Max = int64(d.keys[0]), int64(d.keys[len(d.keys)-1])
 }

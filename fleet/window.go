@@ -118,8 +118,8 @@ func (s Step) next(t time.Time, loc *time.Location) time.Time {
 		_, offset := l.Zone()
 		into := time.Duration(((t.Unix()+int64(offset))%3600+3600)%3600)*time.Second + time.Duration(t.Nanosecond())
 		n := t.Add(time.Hour - into)
-		if _, zoneEnd := l.ZoneBounds(); !zoneEnd.IsZero() && zoneEnd.Before(n) {
-			n = zoneEnd
+		if change, ok := nextChange(l, n); ok {
+			n = change
 		}
 		return n.UTC()
 	}
@@ -157,15 +157,36 @@ func atClock(shown time.Time, loc *time.Location) time.Time {
 	at := shown.Add(-16 * time.Hour).In(loc) // no clock anywhere shows it yet
 	for {
 		_, offset := at.Zone()
-		from, to := at.ZoneBounds()
 		begin := shown.Add(-time.Duration(offset) * time.Second).In(loc)
-		if begin.Before(from) {
-			return from // set forward over it
+		if begin.Before(at) {
+			return at // set forward over it
 		}
-		if to.IsZero() || begin.Before(to) {
+		change, ok := nextChange(at, begin)
+		if !ok {
 			return begin
 		}
-		at = to
+		at = change
+	}
+}
+
+// nextChange is the first instant after t, and at most limit, at which clocks in
+// t's location are changed; false when there is none. ZoneBounds alone does not
+// tell: beyond the changes that a zone lists it also ends at each new year, and
+// on 31 December of leap years its end is not after t.
+func nextChange(t, limit time.Time) (time.Time, bool) {
+	_, offset := t.Zone()
+	for at := t; ; {
+		_, end := at.ZoneBounds()
+		if !end.IsZero() && !end.After(at) {
+			end = time.Date(at.UTC().Year()+1, 1, 1, 0, 0, 0, 0, time.UTC).In(t.Location())
+		}
+		if end.IsZero() || end.After(limit) {
+			return time.Time{}, false
+		}
+		if _, next := end.Zone(); next != offset {
+			return end, true
+		}
+		at = end
 	}
 }
 

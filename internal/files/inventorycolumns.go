@@ -94,7 +94,7 @@ func inventoryColumns() []inventoryColumn {
 	}
 	return []inventoryColumn{
 		hostColumn(),
-		text("name", func(r *fleet.Record) *string { return &r.Name }),
+		nameColumn(text("name", func(r *fleet.Record) *string { return &r.Name })),
 		text("provider", func(r *fleet.Record) *string { return &r.Provider }),
 		text("account", func(r *fleet.Record) *string { return &r.Account }),
 		text("region", func(r *fleet.Record) *string { return &r.Region }),
@@ -112,6 +112,19 @@ func inventoryColumns() []inventoryColumn {
 		timeColumn(columnValidFrom, parseDay, func(r *fleet.Record) *time.Time { return &r.From }),
 		timeColumn(columnValidTo, parseLastDay, func(r *fleet.Record) *time.Time { return &r.To }),
 	}
+}
+
+// nameColumn does not write a name that is the host's id: that is how a host
+// without a name is called, and nobody stated it.
+func nameColumn(c inventoryColumn) inventoryColumn {
+	write := c.write
+	c.write = func(r *fleet.Record) string {
+		if r.Name == string(r.Host) {
+			return ""
+		}
+		return write(r)
+	}
+	return c
 }
 
 func hostColumn() inventoryColumn {
