@@ -19,6 +19,7 @@ want prometheus-node-exporter prometheus-node-exporter
 want victoria-metrics victoria-metrics
 want sshd openssh-server
 want pdftotext poppler-utils
+want g++ g++
 
 if [ -z "$missing" ]; then
 	echo 'test-deps: nothing to install'
