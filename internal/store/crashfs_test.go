@@ -1,0 +1,345 @@
+package store
+
+import (
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// crashFS is a file layer over a real directory that knows what would be left
+// of it if the machine lost its power now: what Sync made durable of files, and
+// what SyncDir made durable of directories. leanfleet.db is bbolt's: it is left
+// as of its last commit, unless its directory was not synced.
+//
+// It can make the n-th change fail, and can pretend the n-th sync.
+type crashFS struct {
+	osFS
+	root string // always there
+
+	mu      sync.Mutex
+	live    map[string]*node // by path
+	durable map[string]map[string]*node
+	step    int // changes so far
+	syncs   int // syncs so far
+
+	// onStep is called before each change with what it is about to be.
+	onStep func(step int, what string)
+	// failAt is the change that fails, 0 none; failWith is its error. All after
+	// it fail too while failOn is set.
+	failAt   int
+	failWith error
+	failOn   bool
+	// swallow is the sync that does nothing, 0 none.
+	swallow int
+}
+
+// noSyncFS is the real file layer without waiting for the disk.
+type noSyncFS struct{ osFS }
+
+func (noSyncFS) SyncDir(string) error { return nil }
+
+func (noSyncFS) Create(path string) (File, error) {
+	f, err := osFS{}.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	return noSyncFile{f}, nil
+}
+
+type noSyncFile struct{ File }
+
+func (noSyncFile) Sync() error { return nil }
+
+// node is a file or directory, whatever its name.
+type node struct {
+	dir    bool
+	synced []byte
+}
+
+func newCrashFS(root string) *crashFS {
+	c := &crashFS{root: root, live: map[string]*node{}, durable: map[string]map[string]*node{}}
+	// What a test finds there was there for long.
+	_ = filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || path == root {
+			return err
+		}
+		n := &node{dir: e.IsDir()}
+		if !e.IsDir() {
+			n.synced, _ = os.ReadFile(path)
+		}
+		c.live[path] = n
+		c.entries(filepath.Dir(path))[filepath.Base(path)] = n
+		return nil
+	})
+	return c
+}
+
+func (c *crashFS) entries(dir string) map[string]*node {
+	if c.durable[dir] == nil {
+		c.durable[dir] = map[string]*node{}
+	}
+	return c.durable[dir]
+}
+
+// change counts a change and says whether it is to fail.
+func (c *crashFS) change(what, path string) error {
+	c.mu.Lock()
+	c.step++
+	step, hook := c.step, c.onStep
+	fail := step == c.failAt || (c.failOn && c.failAt > 0 && step > c.failAt)
+	c.mu.Unlock()
+	if hook != nil {
+		hook(step, what+" "+filepath.Base(path))
+	}
+	if fail {
+		return &fs.PathError{Op: what, Path: path, Err: c.failWith}
+	}
+	return nil
+}
+
+// pretend counts a sync and says whether it is to do nothing.
+func (c *crashFS) pretend() bool {
+	c.syncs++
+	return c.syncs == c.swallow
+}
+
+func (c *crashFS) Mkdir(path string) error {
+	if err := c.change("mkdir", path); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.osFS.Mkdir(path); err != nil {
+		return err
+	}
+	c.live[path] = &node{dir: true}
+	return nil
+}
+
+func (c *crashFS) Create(path string) (File, error) {
+	if err := c.change("create", path); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f, err := c.osFS.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	n := &node{}
+	c.live[path] = n
+	return &crashFile{File: f, fs: c, node: n, path: path}, nil
+}
+
+func (c *crashFS) Rename(from, to string) error {
+	if err := c.change("rename", to); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.osFS.Rename(from, to); err != nil {
+		return err
+	}
+	c.live[to] = c.live[from]
+	delete(c.live, from)
+	return nil
+}
+
+func (c *crashFS) Remove(path string) error {
+	if err := c.change("remove", path); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.osFS.Remove(path); err != nil {
+		return err
+	}
+	delete(c.live, path)
+	return nil
+}
+
+func (c *crashFS) SyncDir(path string) error {
+	if err := c.change("syncdir", path); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pretend() {
+		return nil
+	}
+	c.durable[path] = c.entriesNow(path)
+	return nil
+}
+
+// entriesNow is a directory as it is, with bbolt's files, which come and go
+// beside this layer.
+func (c *crashFS) entriesNow(dir string) map[string]*node {
+	now := map[string]*node{}
+	for path, n := range c.live {
+		if filepath.Dir(path) == dir {
+			now[filepath.Base(path)] = n
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, dbName)); err == nil {
+		if c.live[filepath.Join(dir, dbName)] == nil {
+			c.live[filepath.Join(dir, dbName)] = &node{}
+		}
+		now[dbName] = c.live[filepath.Join(dir, dbName)]
+	}
+	return now
+}
+
+type crashFile struct {
+	File
+	fs   *crashFS
+	node *node
+	path string
+}
+
+// Write writes a part of what it is given when it is to fail.
+func (f *crashFile) Write(p []byte) (int, error) {
+	if err := f.fs.change("write", f.path); err != nil {
+		n, _ := f.File.Write(p[:len(p)/2])
+		return n, err
+	}
+	return f.File.Write(p)
+}
+
+func (f *crashFile) Sync() error {
+	if err := f.fs.change("sync", f.path); err != nil {
+		return err
+	}
+	f.fs.mu.Lock()
+	defer f.fs.mu.Unlock()
+	if f.fs.pretend() {
+		return nil
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	data := make([]byte, info.Size())
+	if _, err := f.ReadAt(data, 0); err != nil && len(data) > 0 {
+		return err
+	}
+	f.node.synced = data
+	return nil
+}
+
+// An image is what a crash leaves.
+type image int
+
+const (
+	// powerLoss leaves only what was synced.
+	powerLoss image = iota
+	// eagerNames has every change of names, but of contents only what was synced:
+	// the worst of a file system that writes names first.
+	eagerNames
+	// killed leaves everything, as the end of a process does.
+	killed
+	// mixed keeps or loses each unsynced change by a coin, and tears contents.
+	mixed
+)
+
+func (i image) String() string {
+	return [...]string{"powerLoss", "eagerNames", "killed", "mixed"}[i]
+}
+
+var images = []image{powerLoss, eagerNames, killed, mixed}
+
+// crash writes an image of the root into a new directory.
+func (c *crashFS) crash(t testing.TB, kind image, to string) {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	coin := rand.New(rand.NewPCG(uint64(c.step), uint64(kind)))
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c.crashDir(t, kind, coin, c.root, to)
+}
+
+func (c *crashFS) crashDir(t testing.TB, kind image, coin *rand.Rand, dir, to string) {
+	entries := c.entries(dir)
+	now := c.entriesNow(dir)
+	switch kind {
+	case eagerNames, killed:
+		entries = now
+	case mixed:
+		entries = mix(coin, entries, now)
+	}
+	for _, name := range sortedKeys(entries) {
+		n, from, target := entries[name], filepath.Join(dir, name), filepath.Join(to, name)
+		if n.dir {
+			if err := os.Mkdir(target, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			c.crashDir(t, kind, coin, from, target)
+			continue
+		}
+		data := n.synced
+		if name == dbName {
+			data = read(t, from)
+		} else if live := c.pathOf(n); live != "" && (kind == killed || kind == mixed && coin.IntN(2) == 0) {
+			data = read(t, live)
+			if kind == mixed && len(data) > len(n.synced) {
+				data = data[:len(n.synced)+coin.IntN(len(data)-len(n.synced)+1)]
+			}
+		}
+		if err := os.WriteFile(target, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (c *crashFS) pathOf(n *node) string {
+	for path, x := range c.live {
+		if x == n {
+			return path
+		}
+	}
+	return ""
+}
+
+// mix lets each file have the names from before or those from after: a rename
+// is never half done.
+func mix(coin *rand.Rand, before, after map[string]*node) map[string]*node {
+	choice := map[*node]bool{}
+	choose := func(n *node) bool {
+		if _, ok := choice[n]; !ok {
+			choice[n] = coin.IntN(2) == 0
+		}
+		return choice[n]
+	}
+	out := map[string]*node{}
+	for _, name := range sortedKeys(before) {
+		if n := before[name]; !choose(n) || after[name] == n {
+			out[name] = n
+		}
+	}
+	for _, name := range sortedKeys(after) {
+		if n := after[name]; choose(n) {
+			out[name] = n // over a file it replaced
+		}
+	}
+	return out
+}
+
+func read(t testing.TB, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+var (
+	errDiskFull = fmt.Errorf("%w", syscall.ENOSPC)
+	errDisk     = fmt.Errorf("%w", syscall.EIO)
+)

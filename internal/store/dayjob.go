@@ -1,0 +1,417 @@
+package store
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"github.com/leanfleet/leanfleet/fleet"
+	"github.com/leanfleet/leanfleet/internal/store/dayfile"
+)
+
+// stagedDay is a day's new file, written and synced but not yet true.
+type stagedDay struct {
+	entry dayEntry
+	path  string
+}
+
+// dayJob merges the chunks of one day with its sealed file into a staged one.
+type dayJob struct {
+	s       *Store
+	l       *load
+	day     dayfile.Day
+	gen     uint64
+	old     *dayfile.File // nil without a sealed file
+	workers int           // of the file's writer
+	heavy   *sync.Mutex   // held while a host with very many rows is merged
+
+	folder  *folder
+	column  map[string]int // the folder's column of a metric name
+	shapes  [][]int        // the folder's columns of each shape
+	layer   layer
+	chunks  []byte // of the host at hand
+	ends    []int
+	starts  []int64
+	scratch dayfile.Scratch
+
+	out    *dayWriter // nil until a host differs
+	copied int        // runs of old that are dealt with
+}
+
+// run merges the day. The result is nil when nothing in the day changes.
+func (j *dayJob) run(ctx context.Context, rank []uint32, cursors []cursor) (*stagedDay, counts, error) {
+	m, err := newMerger(rank, cursors)
+	if err != nil {
+		return nil, counts{}, err
+	}
+	if err := j.prepare(); err != nil {
+		return nil, counts{}, fmt.Errorf("day %s: %w", j.day, err)
+	}
+	defer func() {
+		if j.out != nil {
+			j.out.abandon()
+		}
+	}()
+	at := 0
+	for {
+		n, ok := m.peek()
+		if !ok {
+			break
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, counts{}, err
+		}
+		id := j.l.hosts[n].id
+		lo, hi := j.oldRuns(at, id)
+		at = hi
+		if err := j.gather(m, n); err != nil {
+			return nil, counts{}, err
+		}
+		if err := j.host(id, lo, hi); err != nil {
+			return nil, counts{}, fmt.Errorf("day %s, host %s: %w", j.day, id, err)
+		}
+	}
+	if j.out == nil {
+		return nil, j.folder.counts, nil
+	}
+	if err := j.keep(len(j.oldRunList())); err != nil {
+		return nil, counts{}, err
+	}
+	staged, err := j.out.finish()
+	j.out = nil
+	return staged, j.folder.counts, err
+}
+
+func (j *dayJob) oldRunList() []dayfile.Run {
+	if j.old == nil {
+		return nil
+	}
+	return j.old.Runs()
+}
+
+// oldRuns returns the stored runs of a host, none of which comes before from.
+func (j *dayJob) oldRuns(from int, id fleet.HostID) (lo, hi int) {
+	runs := j.oldRunList()
+	for from < len(runs) && runs[from].Host < id {
+		from++
+	}
+	lo = from
+	for from < len(runs) && runs[from].Host == id {
+		from++
+	}
+	return lo, from
+}
+
+// prepare makes the columns of the day: those of the stored file, then those
+// that arrive, in the order of the metrics. A column that arrives is as the
+// configuration defines it today, any other as the file does.
+func (j *dayJob) prepare() error {
+	var metrics []fleet.Metric
+	j.column = map[string]int{}
+	if j.old != nil {
+		metrics = slices.Clone(j.old.Metrics())
+	}
+	arriving := map[string]bool{}
+	for shape := range j.l.days[j.day] {
+		for _, m := range j.l.shapes[shape] {
+			arriving[j.l.metrics[m].Name] = true
+		}
+	}
+	for _, m := range j.s.opt.Metrics.Stored() {
+		if !arriving[m.Name] {
+			continue
+		}
+		at := slices.IndexFunc(metrics, func(o fleet.Metric) bool { return o.Name == m.Name })
+		switch {
+		case at < 0:
+			metrics = append(metrics, m)
+		case metrics[at].Unit != m.Unit:
+			return fmt.Errorf("metric %s is stored in %s, the configuration now says %s", m.Name, metrics[at].Unit, m.Unit)
+		case metrics[at].Num != m.Num || metrics[at].Den != m.Den:
+			metrics[at] = m // stored values are rounded anew
+		}
+	}
+	for i, m := range metrics {
+		j.column[m.Name] = i
+	}
+	j.shapes = make([][]int, len(j.l.shapes))
+	for shape := range j.l.days[j.day] {
+		columns := make([]int, 0, len(j.l.shapes[shape]))
+		for _, m := range j.l.shapes[shape] {
+			columns = append(columns, j.column[j.l.metrics[m].Name])
+		}
+		j.shapes[shape] = columns
+	}
+	j.folder = newFolder(metrics)
+	return nil
+}
+
+// gather copies the chunks of the next host out of the merger.
+func (j *dayJob) gather(m *merger, host uint32) error {
+	j.chunks, j.ends = j.chunks[:0], j.ends[:0]
+	for {
+		n, ok := m.peek()
+		if !ok || n != host {
+			return nil
+		}
+		j.chunks = append(j.chunks, m.chunk()...)
+		j.ends = append(j.ends, len(j.chunks))
+		if err := m.advance(); err != nil {
+			return err
+		}
+	}
+}
+
+// each decodes the gathered chunks in the order of their arrival.
+func (j *dayJob) each(f func(chunk []byte) error) error {
+	begin := 0
+	for _, end := range j.ends {
+		if err := f(j.chunks[begin:end]); err != nil {
+			return err
+		}
+		begin = end
+	}
+	return nil
+}
+
+// heavyRows is the number of rows above which a host is merged alone.
+const heavyRows = 100_000
+
+// host merges the gathered chunks with stored runs [lo, hi), and writes the
+// host if it differs.
+func (j *dayJob) host(id fleet.HostID, lo, hi int) error {
+	if err := j.times(lo, hi); err != nil {
+		return err
+	}
+	if len(j.starts) > heavyRows {
+		j.heavy.Lock()
+		defer j.heavy.Unlock()
+		small := j.folder
+		j.folder = newFolder(small.metrics)
+		defer func() {
+			small.counts.add(j.folder.counts)
+			j.folder, j.starts = small, nil
+		}()
+	}
+	j.folder.begin(j.starts)
+	j.starts = j.folder.starts
+	for run := lo; run < hi; run++ {
+		rows, err := j.old.Rows(run, &j.scratch)
+		if err != nil {
+			return err
+		}
+		if err := j.folder.load(j.old.Runs()[run], &rows, j.column); err != nil {
+			return err
+		}
+	}
+	err := j.each(func(chunk []byte) error {
+		if err := j.layer.decode(chunk, j.day.Start(), j.l.shapes, len(j.l.origins)); err != nil {
+			return err
+		}
+		columns := j.shapes[j.layer.shape]
+		if columns == nil {
+			return fmt.Errorf("%w: shape", errChunk)
+		}
+		return j.folder.apply(&j.layer, j.l.origins[j.layer.origin], columns)
+	})
+	if err != nil || !j.folder.dirty {
+		return err
+	}
+	if err := j.keep(lo); err != nil {
+		return err
+	}
+	j.copied = hi
+	return j.folder.emit(func(step int32, rows dayfile.Rows) error {
+		return j.out.add(dayfile.Run{Host: id, Step: step}, rows)
+	})
+}
+
+// times collects the starts of the host's stored and gathered rows.
+func (j *dayJob) times(lo, hi int) error {
+	j.starts = j.starts[:0]
+	if hi > lo {
+		err := j.old.Starts(lo, hi, &j.scratch, func(_ int, starts []int64) error {
+			j.starts = append(j.starts, starts...)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	err := j.each(func(chunk []byte) error {
+		r := chunkReader{b: chunk}
+		if err := j.layer.decodeTimes(&r, j.day.Start(), j.l.shapes, len(j.l.origins)); err != nil {
+			return err
+		}
+		j.starts = append(j.starts, j.layer.starts...)
+		if len(j.starts) > 2*MaxRowsPerDay {
+			slices.Sort(j.starts)
+			j.starts = slices.Compact(j.starts)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if len(j.starts) > MaxRowsPerDay {
+		slices.Sort(j.starts)
+		if j.starts = slices.Compact(j.starts); len(j.starts) > MaxRowsPerDay {
+			return fmt.Errorf("it has more than %d rows in one day, the most a host may have", MaxRowsPerDay)
+		}
+	}
+	return nil
+}
+
+// keep writes the stored runs before end that are not dealt with, as they are,
+// and begins the file if need be.
+func (j *dayJob) keep(end int) error {
+	if j.out == nil {
+		rows := int64(0)
+		for _, r := range j.oldRunList() {
+			rows += int64(r.Rows)
+		}
+		var err error
+		if j.out, err = newDayWriter(j, rows); err != nil {
+			return err
+		}
+	}
+	lo := j.copied
+	j.copied = max(lo, end)
+	return j.out.copyRuns(j.old, lo, end, &j.scratch)
+}
+
+// dayWriter writes a staged file.
+type dayWriter struct {
+	fs   FS
+	path string
+	day  dayfile.Day
+	gen  uint64
+	file File
+	buf  *bufio.Writer
+	sum  *summer
+	w    *dayfile.Writer
+	end  int64 // where the last sample ends
+}
+
+func newDayWriter(j *dayJob, oldRows int64) (*dayWriter, error) {
+	d := &dayWriter{fs: j.s.fs, day: j.day, gen: j.gen, path: filepath.Join(j.s.daysDir(), stagedName(j.day, j.gen))}
+	var err error
+	if d.file, err = d.fs.Create(d.path); err != nil {
+		return nil, fmt.Errorf("create day %s: %w", j.day, err)
+	}
+	d.sum = newSummer(d.file)
+	d.buf = bufio.NewWriterSize(d.sum, 256<<10)
+	opt := dayfile.Options{Workers: j.workers}
+	if oldRows+int64(len(j.l.hosts))*1440 > 5000*1440 {
+		opt.GroupRows = 500_000
+	}
+	if d.w, err = dayfile.NewWriter(d.buf, j.day, j.folder.metrics, opt); err != nil {
+		d.abandon()
+		return nil, fmt.Errorf("create %s: %w", d.path, err)
+	}
+	return d, nil
+}
+
+func (d *dayWriter) add(run dayfile.Run, rows dayfile.Rows) error {
+	if err := d.w.Add(run, rows); err != nil {
+		return fmt.Errorf("write %s: %w", d.path, err)
+	}
+	d.end = max(d.end, rows.Start[len(rows.Start)-1]+int64(run.Step))
+	return nil
+}
+
+// minCopy is the rows below which a row group is not copied as it is but
+// written into its neighbours: a quarter of a usual one. Copying every group
+// would leave ever smaller ones behind.
+const minCopy = 36_000
+
+// copyRuns writes runs [lo, hi) of an older file as they are: whole row groups
+// without decoding them, the rest row by row.
+func (d *dayWriter) copyRuns(old *dayfile.File, lo, hi int, scratch *dayfile.Scratch) error {
+	if lo >= hi {
+		return nil
+	}
+	for _, r := range old.Runs()[lo:hi] {
+		d.end = max(d.end, r.Last+int64(r.Step))
+	}
+	for _, seg := range old.Segments() {
+		if seg.Hi <= lo || seg.Lo >= hi {
+			continue
+		}
+		if seg.Lo >= lo && seg.Hi <= hi && seg.Rows >= minCopy {
+			if _, err := d.w.Copy(old, seg, scratch); err != nil {
+				return fmt.Errorf("write %s: %w", d.path, err)
+			}
+			continue
+		}
+		for run := max(lo, seg.Lo); run < min(hi, seg.Hi); run++ {
+			rows, err := old.Rows(run, scratch)
+			if err != nil {
+				return err
+			}
+			if err := d.add(old.Runs()[run], rows); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// finish completes and syncs the file and says what it holds.
+func (d *dayWriter) finish() (*stagedDay, error) {
+	summary, err := d.w.Close()
+	if err == nil {
+		err = d.buf.Flush()
+	}
+	if err == nil {
+		err = d.file.Sync()
+	}
+	if err != nil {
+		d.abandon()
+		return nil, fmt.Errorf("write %s: %w", d.path, err)
+	}
+	if err := d.file.Close(); err != nil {
+		removeQuietly(d.fs, d.path)
+		return nil, fmt.Errorf("close %s: %w", d.path, err)
+	}
+	entry := dayEntry{
+		Day: d.day, Generation: d.gen, fileSum: d.sum.sum(), Rows: summary.Rows, Hosts: summary.Hosts,
+		First: summary.First, Last: summary.Last, End: d.end, Samples: summary.Samples,
+	}
+	if uint64(entry.Checksum) != summary.Checksum || entry.Size != summary.Bytes {
+		return nil, errors.New("BUG: the checksum of " + d.path + " is not that of its writer")
+	}
+	return &stagedDay{entry: entry, path: d.path}, nil
+}
+
+// abandon gives the file up.
+func (d *dayWriter) abandon() {
+	_ = d.file.Close()
+	removeQuietly(d.fs, d.path)
+}
+
+// stagedName is the name of a day's file before it is renamed.
+func stagedName(day dayfile.Day, gen uint64) string {
+	return fmt.Sprintf("%s.%06d%s", day, gen, tmpSuffix)
+}
+
+// dayName is the name of a day's file.
+func dayName(day dayfile.Day) string { return day.String() + dayFileSuffix }
+
+// cursorsOf returns cursors over everything staged of a day, oldest first.
+func (l *load) cursorsOf(day dayfile.Day) []cursor {
+	var out []cursor
+	if l.spill != nil {
+		for _, sp := range l.spill.spans[day] {
+			out = append(out, &frameCursor{file: l.spill.file, path: l.spill.path, off: sp.off, end: sp.off + sp.len})
+		}
+	}
+	if entries := l.arena.ofDay(day); len(entries) > 0 {
+		out = append(out, &arenaCursor{a: &l.arena, entries: entries})
+	}
+	return out
+}

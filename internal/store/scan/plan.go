@@ -1,0 +1,193 @@
+package scan
+
+import (
+	"sort"
+	"time"
+
+	"github.com/leanfleet/leanfleet/fleet"
+	"github.com/leanfleet/leanfleet/internal/store/dayfile"
+	"github.com/leanfleet/leanfleet/inventory"
+)
+
+// DayView is one sealed day as a query sees it.
+type DayView struct {
+	Day dayfile.Day
+	// File is open; nil when Err is set.
+	File *dayfile.File
+	Path string
+	// Err says why the day cannot be read.
+	Err error
+}
+
+// View is one consistent state of the store.
+type View struct {
+	// Days are ascending.
+	Days    []DayView
+	Book    *inventory.Book
+	Metrics fleet.Metrics
+}
+
+// millis is a half-open range of Unix milliseconds.
+type millis struct{ from, to int64 }
+
+const (
+	beginning = -1 << 62
+	end       = 1 << 62
+)
+
+// millisOf turns a window with open bounds into milliseconds: a start at t
+// lies in the window when from <= t < to.
+func millisOf(w fleet.Window) millis {
+	m := millis{beginning, end}
+	if !w.Start.IsZero() {
+		m.from = ceilMillis(w.Start)
+	}
+	if !w.End.IsZero() {
+		m.to = ceilMillis(w.End)
+	}
+	return m
+}
+
+func ceilMillis(t time.Time) int64 {
+	ms := t.UnixMilli()
+	if t.Nanosecond()%1e6 != 0 {
+		ms++
+	}
+	return ms
+}
+
+func (m millis) overlap(o millis) int64 { return max(0, min(m.to, o.to)-max(m.from, o.from)) }
+
+// piece is a stretch of time that counts, within one step.
+type piece struct {
+	millis
+	step int
+}
+
+// plan is a query made ready: its pieces of time and its hosts.
+type plan struct {
+	view   View
+	query  fleet.Query
+	window millis
+	steps  []fleet.Window
+	bounds []millis // of the steps
+	pieces []piece  // ascending, disjoint
+	first  []int    // index of each step's first piece; one more at the end
+	days   []DayView
+	hosts  []host
+	// ratio and capacity are the columns of a derived metric.
+	ratio, capacity fleet.Metric
+}
+
+// host is a host with a matching record.
+type host struct {
+	id       fleet.HostID
+	timeline []fleet.Record
+	records  []millis
+	matches  []bool
+	members  []fleet.HostID // more than one where hosts were merged
+}
+
+func newPlan(v View, q fleet.Query) (*plan, error) {
+	p := &plan{view: v, query: q, window: millisOf(q.Window)}
+	if q.Window.Start.IsZero() || q.Window.End.IsZero() {
+		return nil, errOpenWindow
+	}
+	if q.Metric.Derived() {
+		var err error
+		if p.ratio, err = v.Metrics.Lookup(q.Metric.Ratio); err != nil {
+			return nil, err
+		}
+		if p.capacity, err = v.Metrics.Lookup(q.Metric.Capacity); err != nil {
+			return nil, err
+		}
+	}
+	step := q.Step
+	if step == "" {
+		step = fleet.StepWhole
+	}
+	p.steps = step.Split(q.Window, q.Location)
+	p.cut()
+	for _, d := range v.Days {
+		if millisOf(d.Day.Window()).overlap(p.window) > 0 {
+			p.days = append(p.days, d)
+		}
+	}
+	p.findHosts()
+	return p, nil
+}
+
+// cut makes the pieces of each step.
+func (p *plan) cut() {
+	for i, s := range p.steps {
+		p.bounds = append(p.bounds, millisOf(s))
+		p.first = append(p.first, len(p.pieces))
+		if p.query.Within.IsZero() {
+			p.pieces = append(p.pieces, piece{millisOf(s), i})
+			continue
+		}
+		for _, w := range p.query.Within.Within(s) {
+			p.pieces = append(p.pieces, piece{millisOf(w), i})
+		}
+	}
+	p.first = append(p.first, len(p.pieces))
+}
+
+func (p *plan) findHosts() {
+	for _, id := range p.view.Book.Hosts() {
+		timeline := p.view.Book.Timeline(id)
+		var h host
+		for i := range timeline {
+			r := &timeline[i]
+			w := millisOf(r.Window())
+			if !p.query.Hosts.Matches(r) || w.overlap(p.window) == 0 {
+				continue
+			}
+			if h.matches == nil {
+				h = host{id: id, timeline: timeline, matches: make([]bool, len(timeline)), members: p.view.Book.Members(id)}
+			}
+			h.matches[i] = true
+		}
+		if h.matches == nil {
+			continue
+		}
+		for i := range timeline {
+			h.records = append(h.records, millisOf(timeline[i].Window()))
+		}
+		p.hosts = append(p.hosts, h)
+	}
+}
+
+// pieceAt is the index of the first piece that ends after t.
+func (p *plan) pieceAt(t int64) int {
+	if len(p.pieces) == 1 {
+		if t < p.pieces[0].to {
+			return 0
+		}
+		return 1
+	}
+	return sort.Search(len(p.pieces), func(i int) bool { return p.pieces[i].to > t })
+}
+
+// recordAt is the index of the first record that ends after t.
+func (h *host) recordAt(t int64) int {
+	if len(h.records) == 1 {
+		return 0
+	}
+	return sort.Search(len(h.records), func(i int) bool { return h.records[i].to > t })
+}
+
+// expected is the time, in milliseconds, that counts in a step while the host
+// was known to run under a record.
+func (p *plan) expected(step int, lifetime []millis) int64 {
+	var sum int64
+	for _, l := range lifetime {
+		if l.overlap(p.bounds[step]) == 0 {
+			continue
+		}
+		for _, x := range p.pieces[p.first[step]:p.first[step+1]] {
+			sum += x.overlap(l)
+		}
+	}
+	return sum
+}

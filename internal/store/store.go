@@ -1,0 +1,311 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/leanfleet/leanfleet/fleet"
+	"github.com/leanfleet/leanfleet/inventory"
+)
+
+// Options say where a store is and what it knows from elsewhere.
+type Options struct {
+	// Dir is the data directory. It is created by an opening for writing.
+	Dir string
+	// ReadOnly opens the store for questions alone: nothing in the directory is
+	// changed, and several processes may do so at once.
+	ReadOnly bool
+	// Types gives the nominal capacity of instance types; nil knows none.
+	Types inventory.Types
+	// Metrics are those that samples may have; the zero value is the canonical
+	// ones.
+	Metrics fleet.Metrics
+	// Clock tells when hosts that samples bring were added, and what retention
+	// takes for the future; with nil that is the start of 1970, and retention
+	// trusts the newest day.
+	Clock func() time.Time
+	// FS is the file layer; nil is the real one.
+	FS FS
+	// MemoryBudget is the memory in bytes that a load may hold, a quarter of it
+	// for samples that wait, the rest for merging them; 0 means 192 MiB.
+	MemoryBudget int64
+	// Workers is how many days are merged or opened at once; 0 means one for each
+	// processor, two at most.
+	Workers int
+	// OpenFiles is how many day files are kept open between questions; 0 means
+	// 512.
+	OpenFiles int
+
+	// noSync lets tests that simulate crashes do without the disk.
+	noSync bool
+}
+
+func (o Options) complete() Options {
+	if o.FS == nil {
+		o.FS = osFS{}
+	}
+	if len(o.Metrics.All()) == 0 {
+		o.Metrics = fleet.CanonicalMetrics()
+	}
+	if o.MemoryBudget <= 0 {
+		o.MemoryBudget = 192 << 20
+	}
+	if o.Workers <= 0 {
+		o.Workers = min(2, runtime.GOMAXPROCS(0))
+	}
+	if o.OpenFiles <= 0 {
+		o.OpenFiles = 512
+	}
+	return o
+}
+
+// Store is an open data directory. Its methods may be called from several
+// goroutines: questions run beside each other and beside writes, and each sees
+// one state; writes go one after another.
+type Store struct {
+	opt Options
+	fs  FS
+	dir string
+	db  *bbolt.DB
+
+	// writing holds one token while a write is made true. It is taken before mu.
+	writing chan struct{}
+
+	mu         sync.RWMutex
+	closed     bool
+	days       []*day          // ascending; the slice is replaced, not changed
+	book       *inventory.Book // replaced, not changed
+	generation uint64
+	records    uint64 // generation at which records last changed
+	pending    []pendingOp
+	pendingErr error // why pending could not be carried out
+	broken     error // why nothing can be written any more
+	publishErr error // why inventory.parquet is not of today
+	openFiles  int
+	useCount   uint64
+	loads      map[*load]struct{}
+	loadCount  int
+}
+
+// Open opens a data directory. For writing it creates what is missing, carries
+// out what a crash left pending, deletes what a crash left unfinished, and
+// locks out other writers. It waits two seconds for another process and then
+// returns an error that wraps [fleet.ErrLocked].
+func Open(ctx context.Context, o Options) (*Store, error) {
+	o = o.complete()
+	if o.Dir == "" {
+		return nil, errors.New("open store: no data directory is named")
+	}
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("open store %s: %w", o.Dir, err)
+	}
+	s := &Store{opt: o, fs: o.FS, dir: dir, writing: make(chan struct{}, 1), loads: map[*load]struct{}{}}
+	if o.ReadOnly {
+		err = s.openReader(ctx)
+	} else {
+		err = s.openWriter(ctx)
+	}
+	if err != nil {
+		if s.db != nil {
+			_ = s.db.Close()
+		}
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	return s, nil
+}
+
+func (s *Store) daysDir() string { return filepath.Join(s.dir, daysName) }
+func (s *Store) dbPath() string  { return filepath.Join(s.dir, dbName) }
+
+// ErrNoData is wrapped when a directory without a store is opened for reading.
+var ErrNoData = errors.New("no data")
+
+func (s *Store) noData() error {
+	return fmt.Errorf("%w in %s; import samples first", ErrNoData, s.dir)
+}
+
+func (s *Store) openReader(ctx context.Context) error {
+	info, err := s.fs.Stat(s.dbPath())
+	if errors.Is(err, fs.ErrNotExist) || (err == nil && info.Size() == 0) {
+		return s.noData()
+	}
+	if err != nil {
+		return fmt.Errorf("look at %s: %w", s.dbPath(), err)
+	}
+	if s.db, err = openDB(ctx, s.dir, true, false); err != nil {
+		return err
+	}
+	err = s.readState()
+	if errors.Is(err, errNoData) {
+		return s.noData()
+	}
+	if err != nil {
+		return err
+	}
+	for _, d := range s.days {
+		d.path = s.pathOf(d)
+	}
+	return nil
+}
+
+func (s *Store) openWriter(ctx context.Context) error {
+	changed, err := makeDir(s.fs, s.dir)
+	if err != nil {
+		return err
+	}
+	daysMade, err := makeDir(s.fs, s.daysDir())
+	if err != nil {
+		return err
+	}
+	if s.db, err = openDB(ctx, s.dir, false, s.opt.noSync); err != nil {
+		return err
+	}
+	if err := writeLock(s.dir); err != nil {
+		return err
+	}
+	fresh, err := isFresh(s.db)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", s.dbPath(), err)
+	}
+	if fresh { // also when an opening before was cut off
+		changed = append(changed, filepath.Dir(s.dir), s.dir)
+	}
+	if err := s.begun(fresh, append(changed, daysMade...)); err != nil {
+		return err
+	}
+	if err := s.readState(); err != nil {
+		return err
+	}
+	if err := s.recover(ctx); err != nil {
+		return err
+	}
+	s.publish()
+	return nil
+}
+
+// begun makes the names of directories and of a new database durable, which
+// bbolt does not do, and only then sets the database up: one that is set up is
+// known to stay.
+func (s *Store) begun(fresh bool, changed []string) error {
+	slices.Sort(changed)
+	for _, dir := range slices.Compact(changed) {
+		if err := s.fs.SyncDir(dir); err != nil {
+			return fmt.Errorf("sync directory %s: %w", dir, err)
+		}
+	}
+	if !fresh {
+		return nil
+	}
+	return initDB(s.db, s.dbPath())
+}
+
+// readState takes over what leanfleet.db holds.
+func (s *Store) readState() error {
+	book := inventory.NewBook(s.opt.Types)
+	st, err := readState(s.db, book.Unmarshal)
+	if errors.Is(err, errNoData) {
+		return err
+	}
+	if err != nil {
+		return fmt.Errorf("read %s: %w", s.dbPath(), err)
+	}
+	book.ClearTouched()
+	s.book, s.generation, s.records, s.pending = book, st.generation, st.records, st.pending
+	for i := range st.days {
+		d := &day{dayEntry: st.days[i], path: filepath.Join(s.daysDir(), dayName(st.days[i].Day))}
+		s.days = append(s.days, d)
+	}
+	return nil
+}
+
+// Close ends the store: loads that are open are aborted, questions that are
+// being answered go on. Closing twice does nothing.
+func (s *Store) Close() error {
+	s.writing <- struct{}{} // a write that is being made true ends first
+	defer func() { <-s.writing }()
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	loads := s.loads
+	s.loads = map[*load]struct{}{}
+	for _, d := range s.days {
+		d.drop(s)
+	}
+	s.mu.Unlock()
+	var errs []error
+	for l := range loads { // their own goroutines find the store closed
+		removeQuietly(s.fs, filepath.Join(s.daysDir(), l.name))
+	}
+	if !s.opt.ReadOnly {
+		removeQuietly(osFS{}, filepath.Join(s.dir, lockName))
+	}
+	if err := s.db.Close(); err != nil {
+		errs = append(errs, fmt.Errorf("close %s: %w", s.dbPath(), err))
+	}
+	return errors.Join(errs...)
+}
+
+// writable says whether the store takes writes. The caller holds mu.
+func (s *Store) writable() error {
+	switch {
+	case s.closed:
+		return fleet.ErrClosed
+	case s.opt.ReadOnly:
+		return fmt.Errorf("%s is open for reading only", s.dir)
+	case s.broken != nil:
+		return s.broken
+	}
+	return nil
+}
+
+// lockWrites waits until no other write is being made true, and carries out
+// what the one before left pending. unlock must be called when err is nil.
+func (s *Store) lockWrites(ctx context.Context) (unlock func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	select {
+	case s.writing <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	unlock = func() { <-s.writing }
+	s.mu.RLock()
+	err = s.writable()
+	s.mu.RUnlock()
+	if err == nil {
+		err = s.finish()
+	}
+	if err != nil {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
+}
+
+// stamp is the put of what the store itself states.
+func (s *Store) stamp(why string, origin fleet.Origin) fleet.Put {
+	now := time.Unix(0, 0).UTC()
+	if s.opt.Clock != nil {
+		now = s.opt.Clock()
+	}
+	return fleet.Put{At: now, Who: "leanfleet", Why: why, Origin: origin}
+}
+
+// isTmp says whether a file is one that a crash may leave and an opening
+// deletes.
+func isTmp(name string) bool { return strings.HasSuffix(name, tmpSuffix) }

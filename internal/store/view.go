@@ -1,0 +1,287 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/leanfleet/leanfleet/fleet"
+	"github.com/leanfleet/leanfleet/internal/store/dayfile"
+	"github.com/leanfleet/leanfleet/internal/store/scan"
+	"github.com/leanfleet/leanfleet/inventory"
+)
+
+// day is one generation of one sealed day. Its file is opened when a question
+// needs it and kept open while questions use it, and as long as there is room
+// afterwards, so that a file that was replaced stays readable for who began with
+// it.
+type day struct {
+	dayEntry
+
+	// Guarded by the store's mu.
+	path string
+	fd   File
+	pins int
+	gone bool // replaced or deleted: closed with the last pin
+	used uint64
+
+	parse  sync.Mutex // guards what follows
+	parsed bool
+	file   *dayfile.File
+	err    error
+}
+
+// pinned is days that a question holds.
+type pinned struct {
+	s     *Store
+	days  []*day
+	paths []string
+	errs  []error // of opening the file
+}
+
+// pin holds days and opens their files, without reading them: afterwards no
+// write can take them away. The caller may be answering for long.
+func (s *Store) pin(days []*day) *pinned {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pinLocked(days)
+}
+
+func (s *Store) pinLocked(days []*day) *pinned {
+	p := &pinned{s: s, days: days, paths: make([]string, len(days)), errs: make([]error, len(days))}
+	s.useCount++
+	for i, d := range days {
+		d.pins++
+		d.used = s.useCount
+		p.paths[i] = d.path
+		if d.fd != nil {
+			continue
+		}
+		if d.fd, p.errs[i] = s.fs.Open(d.path); p.errs[i] != nil {
+			d.fd = nil
+			continue
+		}
+		s.openFiles++
+	}
+	return p
+}
+
+// release gives the days back.
+func (p *pinned) release() {
+	s := p.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range p.days {
+		d.pins--
+		if d.pins == 0 && (d.gone || s.closed || d.err != nil) {
+			d.close(s) // a damaged file is looked at again: it may be restored
+		}
+	}
+	if s.openFiles > s.opt.OpenFiles {
+		s.closeIdle()
+	}
+}
+
+// closeIdle closes the files that were not used for longest.
+func (s *Store) closeIdle() {
+	var idle []*day
+	for _, d := range s.days {
+		if d.pins == 0 && d.fd != nil {
+			idle = append(idle, d)
+		}
+	}
+	slices.SortFunc(idle, func(a, b *day) int {
+		if a.used < b.used {
+			return -1
+		}
+		return 1
+	})
+	for _, d := range idle {
+		if s.openFiles <= s.opt.OpenFiles {
+			return
+		}
+		d.close(s)
+	}
+}
+
+// close closes the file; nobody holds the day. The caller holds mu.
+func (d *day) close(s *Store) {
+	if d.fd == nil {
+		return
+	}
+	_ = d.fd.Close()
+	s.openFiles--
+	d.fd, d.parsed, d.file, d.err = nil, false, nil, nil
+}
+
+// drop lets go of a day that is no longer true. The caller holds mu.
+func (d *day) drop(s *Store) {
+	d.gone = true
+	if d.pins == 0 {
+		d.close(s)
+	}
+}
+
+// open reads the end of a pinned day's file, unless somebody did before.
+func (p *pinned) open(i int) error {
+	if err := p.errs[i]; err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return errors.New("the file is missing")
+		}
+		return err
+	}
+	d := p.days[i]
+	d.parse.Lock()
+	defer d.parse.Unlock()
+	if !d.parsed {
+		d.parsed = true
+		d.file, d.err = d.read()
+	}
+	return d.err
+}
+
+func (d *day) read() (*dayfile.File, error) {
+	if err := d.mismatch(d.fd); err != nil {
+		return nil, err
+	}
+	f, err := dayfile.Open(d.fd, d.Size)
+	if err != nil {
+		return nil, err
+	}
+	if f.Day() != d.Day {
+		return nil, fmt.Errorf("it holds day %s", f.Day())
+	}
+	return f, nil
+}
+
+// openAll reads the ends of all pinned files, several at once, and returns what
+// questions are answered from.
+func (p *pinned) openAll() []scan.DayView {
+	views := make([]scan.DayView, len(p.days))
+	next := make(chan int)
+	var group sync.WaitGroup
+	for range min(p.s.opt.Workers, len(p.days)) {
+		group.Go(func() {
+			for i := range next {
+				views[i] = scan.DayView{Day: p.days[i].Day, Path: p.paths[i]}
+				if err := p.open(i); err != nil {
+					views[i].Err = err
+				} else {
+					views[i].File = p.days[i].file
+				}
+			}
+		})
+	}
+	for i := range p.days {
+		next <- i
+	}
+	close(next)
+	group.Wait()
+	return views
+}
+
+// look pins the days that overlap a window, with the book of the same moment.
+func (s *Store) look(w fleet.Window) (*pinned, *inventory.Book, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, nil, fleet.ErrClosed
+	}
+	var days []*day
+	for _, d := range s.days {
+		if d.Day.Window().Overlaps(w) {
+			days = append(days, d)
+		}
+	}
+	return s.pinLocked(days), s.book, nil
+}
+
+// Records returns the records that match and overlap a window, by host, then
+// time. What they point to is shared and must not be changed.
+func (s *Store) Records(ctx context.Context, sel fleet.Selector, w fleet.Window) ([]fleet.Record, error) {
+	book, err := s.snapshot(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("records: %w", err)
+	}
+	return book.Records(sel, w), nil
+}
+
+func (s *Store) snapshot(ctx context.Context) (*inventory.Book, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return nil, fleet.ErrClosed
+	}
+	return s.book, nil
+}
+
+// Profiles answers a question for profiles; see fleet.Source. The question sees
+// the state of the moment its answer begins to be read.
+func (s *Store) Profiles(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Profile, error] {
+	return func(yield func(fleet.Profile, error) bool) {
+		p, book, err := s.look(q.Window)
+		if err != nil {
+			yield(fleet.Profile{}, fmt.Errorf("profiles: %w", err))
+			return
+		}
+		defer p.release()
+		v := scan.View{Days: p.openAll(), Book: book, Metrics: s.opt.Metrics}
+		scan.Profiles(ctx, v, q, s.opt.Workers)(yield)
+	}
+}
+
+// Series answers a question for series; see fleet.Source. The question sees the
+// state of the moment its answer begins to be read.
+func (s *Store) Series(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Series, error] {
+	return func(yield func(fleet.Series, error) bool) {
+		p, book, err := s.look(q.Window)
+		if err != nil {
+			yield(fleet.Series{}, fmt.Errorf("series: %w", err))
+			return
+		}
+		defer p.release()
+		v := scan.View{Days: p.openAll(), Book: book, Metrics: s.opt.Metrics}
+		scan.Series(ctx, v, q)(yield)
+	}
+}
+
+// Host returns what is known of a host, found by id or by an alias valid at a
+// time. The error of one nobody knows wraps [fleet.ErrUnknownHost] and names the
+// nearest known ones.
+func (s *Store) Host(key string, at time.Time) (inventory.Host, error) {
+	book, err := s.snapshot(context.Background())
+	if err != nil {
+		return inventory.Host{}, fmt.Errorf("host %s: %w", key, err)
+	}
+	if id, ok := book.Resolve(key, at); ok {
+		if h, ok := book.Host(id); ok {
+			return h, nil
+		}
+	}
+	return inventory.Host{}, fmt.Errorf("%w %q%s", fleet.ErrUnknownHost, key, didYouMean(book.Nearest(key, 2)))
+}
+
+func didYouMean(near []string) string {
+	if len(near) == 0 {
+		return ""
+	}
+	return "; did you mean " + strings.Join(near, " or ") + "?"
+}
+
+// Conflicts returns what statements contradict and nobody has settled.
+func (s *Store) Conflicts(ctx context.Context) ([]fleet.Conflict, error) {
+	book, err := s.snapshot(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("conflicts: %w", err)
+	}
+	return book.Conflicts(), nil
+}
