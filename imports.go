@@ -1,0 +1,170 @@
+package leanfleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/leanfleet/leanfleet/fleet"
+	"github.com/leanfleet/leanfleet/internal/files"
+)
+
+// ImportRequest asks for files of samples and inventories to be stored, all of
+// them or nothing.
+type ImportRequest struct {
+	// Samples are paths of CSV (plain, gzip, zstd) or Parquet files; "-" is
+	// standard input.
+	Samples []string `json:"samples,omitempty"`
+	// Inventory are paths of inventory files in CSV.
+	Inventory []string `json:"inventory,omitempty"`
+	// Map renames columns of sample files: the file's name to ours, "-" to leave
+	// one out.
+	Map map[string]string `json:"map,omitempty"`
+	// Step is what every row covers; 0 takes each host's commonest difference.
+	Step time.Duration `json:"step,omitzero"`
+	// Stamp says which end of its interval a time names: "start" (the default)
+	// or "end".
+	Stamp string `json:"stamp,omitempty"`
+	// SkipBad leaves impossible values out and counts them.
+	SkipBad bool `json:"skip_bad,omitempty"`
+	// FutureTolerance is how far ahead of the clock a time may be; 0 is a day.
+	FutureTolerance time.Duration `json:"future_tolerance,omitzero"`
+	// RatioWarning is the ratio above which hosts are listed; 0 is 1.25.
+	RatioWarning float64 `json:"ratio_warning,omitzero"`
+	// Effective is from when changes of the inventory hold where a row has no
+	// valid_from; zero is now.
+	Effective time.Time `json:"effective,omitzero"`
+	// Correct replaces what the inventory said before in place of recording a
+	// change.
+	Correct bool `json:"correct,omitempty"`
+	// Why is kept in the history of records.
+	Why string `json:"why,omitempty"`
+
+	// Stdin is read for the path "-".
+	Stdin io.Reader `json:"-"`
+	// Progress is told of the bytes of sample files read, then with 0, 0 that
+	// they are being sealed.
+	Progress func(read, total int64) `json:"-"`
+}
+
+// ImportResult is what an import did.
+type ImportResult struct {
+	// Samples is what was read from the files, nil without sample files.
+	Samples *files.SamplesSummary `json:"samples,omitempty"`
+	// Stored is what became of the samples.
+	Stored *fleet.Appended `json:"stored,omitempty"`
+	// Inventory is what became of the statements, nil without inventory files.
+	Inventory *fleet.PutResult `json:"inventory,omitempty"`
+	// NewHosts are hosts nobody knew; they have a record that says only what the
+	// samples say.
+	NewHosts int `json:"new_hosts"`
+	// Seconds is how long it took.
+	Seconds float64 `json:"seconds"`
+}
+
+// Import stores files. Inventory and samples of one request are one commit:
+// after an error nothing of it is stored. It may be repeated.
+func (m *Monitor) Import(ctx context.Context, req ImportRequest) (ImportResult, error) {
+	if len(req.Samples)+len(req.Inventory) == 0 {
+		return ImportResult{}, errors.New("import: no files are named")
+	}
+	if n := count(req.Samples, "-") + count(req.Inventory, "-"); n > 1 {
+		return ImportResult{}, errors.New("import: standard input can be read once only")
+	}
+	began := m.options.Clock()
+	load, err := m.store.Begin(ctx)
+	if err != nil {
+		return ImportResult{}, fmt.Errorf("begin the import: %w", err)
+	}
+	result, err := m.load(ctx, load, req)
+	if err != nil {
+		return ImportResult{}, errors.Join(err, load.Abort())
+	}
+	stored, err := load.Commit(ctx)
+	if err != nil {
+		return ImportResult{}, fmt.Errorf("commit the import: %w", err)
+	}
+	if len(req.Samples) > 0 {
+		result.Stored = &stored
+	}
+	result.Seconds = m.options.Clock().Sub(began).Seconds()
+	return result, nil
+}
+
+func count(list []string, s string) int {
+	n := 0
+	for _, x := range list {
+		if x == s {
+			n++
+		}
+	}
+	return n
+}
+
+// load stages the files: inventories first, because samples may need the
+// capacities they state.
+func (m *Monitor) load(ctx context.Context, load fleet.Load, req ImportRequest) (ImportResult, error) {
+	var result ImportResult
+	put := m.put(fleet.Put{Effective: req.Effective, Correct: req.Correct, Why: req.Why, Origin: fleet.OriginImport})
+	for _, path := range req.Inventory {
+		statements, err := files.ReadInventory(ctx, path, files.InventoryOptions{Stdin: req.Stdin})
+		if err != nil {
+			return result, err
+		}
+		if put.Why = req.Why; put.Why == "" {
+			put.Why = "import of " + path
+		}
+		r, err := load.PutRecords(ctx, statements, put)
+		if err != nil {
+			return result, fmt.Errorf("%s: %w", path, err)
+		}
+		result.Inventory = addPut(result.Inventory, r)
+	}
+	if len(req.Samples) == 0 {
+		return result, nil
+	}
+	known := map[fleet.HostID]bool{}
+	options := files.SamplesOptions{
+		Metrics: m.options.Metrics, Map: req.Map, Step: req.Step, Stamp: files.Stamp(req.Stamp),
+		SkipBad: req.SkipBad, Now: m.options.Clock(), FutureTolerance: req.FutureTolerance,
+		RatioWarning: req.RatioWarning, Stdin: req.Stdin, Progress: req.Progress,
+		Records: func(host string, at time.Time) ([]fleet.Record, error) { return load.Records(ctx, host, at) },
+	}
+	summary, err := files.ReadSamples(ctx, req.Samples, options, func(b fleet.Batch) error {
+		if !known[b.Host] {
+			known[b.Host] = true
+			records, err := load.Records(ctx, string(b.Host), time.UnixMilli(b.Start[0]).UTC())
+			if err != nil {
+				return err
+			}
+			if len(records) == 0 {
+				result.NewHosts++
+			}
+		}
+		return load.Add(ctx, []fleet.Batch{b})
+	})
+	if err != nil {
+		return result, err
+	}
+	if req.Progress != nil {
+		req.Progress(0, 0)
+	}
+	result.Samples = &summary
+	return result, nil
+}
+
+func addPut(sum *fleet.PutResult, r fleet.PutResult) *fleet.PutResult {
+	if sum == nil {
+		return &r
+	}
+	sum.Added += r.Added
+	sum.Learned += r.Learned
+	sum.Changed += r.Changed
+	sum.Corrected += r.Corrected
+	sum.Unchanged += r.Unchanged
+	sum.Conflicts = slices.Concat(sum.Conflicts, r.Conflicts)
+	return sum
+}

@@ -1,0 +1,98 @@
+package leanfleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/leanfleet/leanfleet/fleet"
+	"github.com/leanfleet/leanfleet/internal/catalog"
+	"github.com/leanfleet/leanfleet/internal/store"
+	"github.com/leanfleet/leanfleet/internal/zones"
+)
+
+// Options say where a Monitor keeps its data and how questions are understood.
+type Options struct {
+	// Dir is the data directory. It is created when missing, unless ReadOnly.
+	Dir string
+	// ReadOnly opens the directory for questions only; it may be read by many
+	// processes at once, but not beside one that writes.
+	ReadOnly bool
+	// Clock tells the time; nil is time.Now.
+	Clock func() time.Time
+	// Who is named in the history of records; "" is "library".
+	Who string
+	// Timezone is the IANA zone of questions that name none; "" is UTC.
+	Timezone string
+	// Sets are named host sets, for grouping by "set".
+	Sets map[string]fleet.Selector
+	// Hours are named weekly hours that questions may be limited to.
+	Hours map[string]fleet.Calendar
+	// Blackouts are windows that no question looks at.
+	Blackouts []fleet.Window
+	// Metrics are the canonical ones and the user's own; empty is the canonical ones.
+	Metrics fleet.Metrics
+	// MemoryBudget bounds the memory that imports stage data in, in bytes; 0 is
+	// the store's default.
+	MemoryBudget int64
+}
+
+// Monitor answers questions about a fleet and takes its measurements. It is
+// safe for use by several goroutines.
+type Monitor struct {
+	store   *store.Store
+	options Options
+}
+
+// Open opens a data directory. Close it when done.
+func Open(ctx context.Context, o Options) (*Monitor, error) {
+	if o.Dir == "" {
+		return nil, errors.New("open: Options.Dir is empty: name a data directory")
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.Who == "" {
+		o.Who = "library"
+	}
+	if len(o.Metrics.All()) == 0 {
+		o.Metrics = fleet.CanonicalMetrics()
+	}
+	types, err := catalog.Open()
+	if err != nil {
+		return nil, fmt.Errorf("open the embedded catalogue: %w", err)
+	}
+	s, err := store.Open(ctx, store.Options{
+		Dir: o.Dir, ReadOnly: o.ReadOnly, Types: nominal(types), Metrics: o.Metrics,
+		Clock: o.Clock, MemoryBudget: o.MemoryBudget,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", o.Dir, err)
+	}
+	return &Monitor{store: s, options: o}, nil
+}
+
+// Close releases the data directory. Answers that are still being read end
+// with an error.
+func (m *Monitor) Close() error { return m.store.Close() }
+
+// nominal is the types table: the capacity of an instance type, as far as it
+// is known.
+func nominal(types *catalog.Catalog) func(provider, instanceType string) (fleet.Capacity, bool) {
+	return func(provider, instanceType string) (fleet.Capacity, bool) {
+		t, ok := types.Type(provider, instanceType)
+		if !ok {
+			return fleet.Capacity{}, false
+		}
+		return fleet.Capacity{VCPUs: float64(t.VCPUs.Value), MemoryBytes: t.MemoryBytes.Value}, t.VCPUs.OK || t.MemoryBytes.OK
+	}
+}
+
+// environment is what questions run in.
+func (m *Monitor) environment() fleet.Environment {
+	return fleet.Environment{
+		Source: m.store, Metrics: m.options.Metrics, Now: m.options.Clock(), Zone: zones.Load,
+		Timezone: m.options.Timezone, Sets: m.options.Sets, Hours: m.options.Hours, Blackouts: m.options.Blackouts,
+	}
+}
