@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leanfleet/leanfleet"
+	"github.com/leanfleet/leanfleet/fleet"
+	"github.com/leanfleet/leanfleet/hosts"
+	"github.com/leanfleet/leanfleet/internal/report"
+	"github.com/leanfleet/leanfleet/statistics"
+)
+
+func newDemo(a *app) *cobra.Command {
+	req := leanfleet.SimulateRequest{Seed: 1, Hosts: 100, Days: 30}
+	var keep bool
+	c := &cobra.Command{
+		Use:     "demo",
+		GroupID: groupSetup,
+		Short:   "A simulated fleet, stored and measured, in under a minute",
+		Long: `Simulates a fleet, stores it in a directory of its own, and shows what leanfleet
+answers about it. With --data the directory is kept, so that you can ask on.`,
+		Example: "  leanfleet demo\n  leanfleet demo --data demo && leanfleet top --data demo",
+		Args:    noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			keep = a.flags.data != ""
+			if !keep {
+				dir, err := os.MkdirTemp("", "leanfleet-demo-")
+				if err != nil {
+					return fmt.Errorf("make a directory for the demo: %w", err)
+				}
+				defer func() { _ = os.RemoveAll(dir) }() // it is in the system's temporary directory
+				a.flags.data = dir
+			}
+			if err := a.demo(c, &req); err != nil {
+				return err
+			}
+			if keep {
+				fmt.Fprintf(a.out, "\nThe fleet is kept in %s. Ask on, for example:\n  leanfleet top --data %s --metric memory_usage\n", a.flags.data, a.flags.data)
+			} else {
+				fmt.Fprintln(a.out, "\nNothing was kept. To keep the fleet and ask on: leanfleet demo --data DIR")
+			}
+			return nil
+		},
+	}
+	f := c.Flags()
+	f.IntVar(&req.Hosts, "hosts", req.Hosts, "`number` of hosts")
+	f.IntVar(&req.Days, "days", req.Days, "`number` of days")
+	f.Uint64Var(&req.Seed, "seed", req.Seed, "`number` that chooses the fleet")
+	return c
+}
+
+// demo simulates, then asks what a user would ask first.
+func (a *app) demo(c *cobra.Command, req *leanfleet.SimulateRequest) error {
+	if a.config.Limit == 0 || a.config.Limit > 10 {
+		a.config.Limit = 10
+	}
+	a.heading("A simulated fleet: %d hosts, %d days, a sample of every metric each minute", req.Hosts, req.Days)
+	made, err := a.simulate(c, req)
+	if err != nil {
+		return err
+	}
+	if err := a.print(simulateAnswer(a, &made)); err != nil {
+		return err
+	}
+	ctx := c.Context()
+	scope := scopeFlags{scope: fleet.Scope{AsOf: made.Window.End, Range: fmt.Sprintf("%dd", req.Days)}}
+	for _, part := range []func(context.Context, scopeFlags) error{a.demoHosts, a.demoStats, a.demoTrend, a.demoSize} {
+		if err := part(ctx, scope); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *app) heading(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if a.style.Color {
+		text = "\x1b[1m" + text + "\x1b[0m"
+	}
+	fmt.Fprintf(a.out, "\n%s\n\n", text)
+}
+
+func (a *app) demoHosts(ctx context.Context, scope scopeFlags) error {
+	a.heading("Some of the (simulated) hosts")
+	r, err := ask[hosts.ListResult](ctx, a, "hosts", &hosts.ListRequest{AsOf: scope.scope.AsOf.Add(-time.Second)})
+	if err != nil {
+		return err
+	}
+	x := hostsAnswer(a, &r)
+	view, err := x.table.View(report.View{Columns: "name,provider,region,instance_type,vcpus,memory_bytes,state,tags", Limit: 5})
+	if err != nil {
+		return err
+	}
+	return view.Write(a.out, report.FormatTable, a.style)
+}
+
+func (a *app) demoStats(ctx context.Context, scope scopeFlags) error {
+	a.heading("What the (simulated) departments use: every raw sample, exact percentiles")
+	began := time.Now()
+	req := statistics.Request{Metric: "cpu_usage", Scope: scope.scope, GroupBy: []string{"dept"}}
+	r, err := ask[statistics.Result](ctx, a, "stats", &req)
+	if err != nil {
+		return err
+	}
+	if err := a.print(statsAnswer(a, &req, &r, &scope)); err != nil {
+		return err
+	}
+	var samples int64
+	if r.Total != nil {
+		samples = r.Total.Samples
+	}
+	fmt.Fprintf(a.out, "answered from %s in %s\n", plural(samples, "sample"), time.Since(began).Round(time.Millisecond))
+	return nil
+}
+
+func (a *app) demoTrend(ctx context.Context, scope scopeFlags) error {
+	a.heading("How memory developed in the (simulated) departments")
+	req := statistics.TrendRequest{Metric: "memory_usage", Scope: scope.scope, GroupBy: []string{"dept"}}
+	r, err := ask[statistics.TrendResult](ctx, a, "trend", &req)
+	if err != nil {
+		return err
+	}
+	if err := printSlopes(a, &req, &r); err != nil {
+		return err
+	}
+	return plotTrend(a, &r, scope.location(a), "mean")
+}
+
+func (a *app) demoSize(ctx context.Context, _ scopeFlags) error {
+	a.heading("What it takes on disk")
+	r, err := ask[leanfleet.StatusResult](ctx, a, "status", &leanfleet.StatusRequest{})
+	if err != nil {
+		return err
+	}
+	if err := a.print(statusAnswer(a, &r)); err != nil {
+		return err
+	}
+	days := float64(r.Store.Days)
+	perHost := float64(r.Store.DayBytes) / float64(max(1, r.Store.Hosts)) / max(1, days) * 90
+	fmt.Fprintf(a.out, "that is %s a host for 90 days of all metrics\n", report.FormatBytes(perHost))
+	return nil
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leanfleet/leanfleet/internal/report"
+	"github.com/leanfleet/leanfleet/statistics"
+)
+
+func newTop(a *app) *cobra.Command {
+	var req statistics.TopRequest
+	var scope scopeFlags
+	c := &cobra.Command{
+		Use:     "top",
+		GroupID: groupAnswers,
+		Short:   "The hosts that use most, or least, of something",
+		Long: `Hosts ranked by a figure of a metric in a window: the busiest first, or with
+--lowest the most idle.`,
+		Example: `  leanfleet top --metric cpu_usage --range 7d
+  leanfleet top --metric memory_used_bytes --by max -l provider=aws --limit 50
+  leanfleet top --metric cpu_usage --by p99 --lowest`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			var err error
+			if req.Scope, err = scope.resolve(a); err != nil {
+				return err
+			}
+			result, err := ask[statistics.TopResult](c.Context(), a, "top", &req)
+			if err != nil {
+				return err
+			}
+			return a.print(topAnswer(a, &result, &scope))
+		},
+	}
+	scope.add(c, statistics.DefaultRange)
+	metricFlag(c, &req.Metric)
+	c.Flags().StringVar(&req.By, "by", "p95", "rank by this `figure`: mean, median, p95, p99, p99.9, min, max, stddev")
+	c.Flags().BoolVar(&req.Lowest, "lowest", false, "the lowest first")
+	return c
+}
+
+func topAnswer(a *app, r *statistics.TopResult, scope *scopeFlags) answer {
+	loc := scope.location(a)
+	t := &report.Table{
+		Title: fmt.Sprintf("%s ranked by %s, %s", r.Metric, r.By, window(r.Window, loc)),
+		Columns: []report.Column{
+			{Key: "name", Header: "host"}, {Key: "host", Header: "id", Wide: true},
+			{Key: "provider", Header: "provider", Wide: true}, {Key: "region", Header: "region", Wide: true},
+			{Key: "instance_type", Header: "instance type"}, {Key: "tags", Header: "tags"},
+		},
+		Notes: append(dataNote(r.Data, loc), damageNotes(r.Damaged)...),
+	}
+	var percentiles []statistics.Percentile
+	if len(r.Hosts) > 0 {
+		percentiles = r.Hosts[0].Percentiles
+	}
+	t.Columns = append(t.Columns, figureColumns(r.Unit, percentiles)...)
+	for i := range r.Hosts {
+		h := &r.Hosts[i]
+		row := report.Row{text(h.Name), text(string(h.Host)), text(h.Provider), text(h.Region), text(h.InstanceType), tagsCell(h.Tags)}
+		t.Rows = append(t.Rows, append(row, figureCells(r.Unit, &h.Figures)...))
+	}
+	return answer{result: r, rows: r.Hosts, table: t}
+}
