@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -230,7 +229,6 @@ type bar struct {
 	a    *app
 	p    *progressbar.ProgressBar
 	what string
-	last atomic.Int64
 }
 
 func (a *app) progress(what string) *bar {

@@ -75,10 +75,7 @@ func statusAnswer(a *app, r *leanfleet.StatusResult) answer {
 		add("samples cover", window(s.Seen, a.location()))
 		add("newest sample", report.FormatDuration(time.Duration(*r.AgeSeconds*float64(time.Second)).Round(time.Second))+" ago")
 	}
-	var metrics []string
-	for _, name := range slices.Sorted(maps.Keys(s.Metrics)) {
-		metrics = append(metrics, name)
-	}
+	metrics := slices.Sorted(maps.Keys(s.Metrics))
 	if a.config.Output == config.OutputWide {
 		for _, name := range metrics {
 			add(name, plural(s.Metrics[name], "sample"))

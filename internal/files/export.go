@@ -192,7 +192,7 @@ func WriteSamplesParquet(ctx context.Context, w io.Writer, metrics []fleet.Metri
 			add(m.Name, parquet.Optional(parquet.Leaf(parquet.DoubleType)))
 		}
 	}
-	p.w = parquet.NewWriter(w, parquet.NewSchema("samples", schema), parquet.MaxRowsPerRowGroup(parquetGroupRows), parquet.CreatedBy("leanfleet", "", ""))
+	p.w = parquet.NewGenericWriter[any](w, parquet.NewSchema("samples", schema), parquet.MaxRowsPerRowGroup(parquetGroupRows), parquet.CreatedBy("leanfleet", "", ""))
 	if err := export(ctx, metrics, rows, p.write, &p.summary); err != nil {
 		return p.summary, err
 	}
@@ -203,7 +203,7 @@ func WriteSamplesParquet(ctx context.Context, w io.Writer, metrics []fleet.Metri
 }
 
 type parquetExport struct {
-	w       *parquet.Writer
+	w       *parquet.GenericWriter[any]
 	whole   []bool
 	rows    []parquet.Row
 	values  []parquet.Value

@@ -266,7 +266,7 @@ func TestUnfinishedFiles(t *testing.T) {
 			t.Errorf("a reader deleted it: %v", err)
 		}
 	}
-	s = open(t, dir)
+	open(t, dir)
 	for _, path := range left {
 		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s is still there: %v", path, err)

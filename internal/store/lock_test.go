@@ -112,7 +112,7 @@ func TestTwoProcesses(t *testing.T) {
 		t.Errorf("the lock file is left behind: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	s = open(t, dir)
+	open(t, dir)
 	cancel()
 	if _, err := Open(ctx, Options{Dir: dir}); !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled opening says %v", err)

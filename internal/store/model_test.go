@@ -32,14 +32,6 @@ type modelRow struct {
 
 type model map[modelKey]modelRow
 
-func (m model) clone() model {
-	out := model{}
-	for k, r := range m {
-		out[k] = modelRow{r.Step, maps.Clone(r.Values), maps.Clone(r.Origins)}
-	}
-	return out
-}
-
 func (m model) apply(b fleet.Batch) (n counts) {
 	for i, start := range b.Start {
 		key := modelKey{b.Host, start}

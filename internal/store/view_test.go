@@ -285,7 +285,7 @@ func TestInventoryFile(t *testing.T) {
 		t.Errorf("a reader: %v, %v", problems, err)
 	}
 	must(t, reader.Close())
-	s = open(t, dir)
+	open(t, dir)
 	if string(read(t, path)) != string(good) {
 		t.Error("opening did not publish the records again")
 	}

@@ -163,14 +163,6 @@ type runRows struct {
 	capacity capacityOf
 }
 
-// start is the time of row i.
-func (r *runRows) start(i int) int64 {
-	if r.starts != nil {
-		return r.starts[i]
-	}
-	return r.run.First + int64(i)*int64(r.run.Step)
-}
-
 // rowAt is the first row at or after t.
 func (r *runRows) rowAt(t int64) int {
 	if r.starts != nil {
