@@ -2,6 +2,7 @@ package leanfleet_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/leanfleet/leanfleet"
 	"github.com/leanfleet/leanfleet/fleet"
+	"github.com/leanfleet/leanfleet/internal/simulate"
+	"github.com/leanfleet/leanfleet/internal/store"
 	"github.com/leanfleet/leanfleet/statistics"
 )
 
@@ -147,3 +150,92 @@ func BenchmarkOneHost30d(b *testing.B) { question(b, benchFleet(b, 1000, 30), fa
 
 // BenchmarkOneHost30dOpening: one host x 30 d, opening included.
 func BenchmarkOneHost30dOpening(b *testing.B) { question(b, benchFleet(b, 1000, 30), true, oneHost) }
+
+// BenchmarkImport: import of CSV files, in sample values a second.
+func BenchmarkImport(b *testing.B) {
+	dir := b.TempDir()
+	source := filepath.Join(dir, "source")
+	m, err := leanfleet.Open(b.Context(), leanfleet.Options{Dir: source})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := m.Simulate(b.Context(), leanfleet.SimulateRequest{Seed: 1, Hosts: 100, Days: 10, Start: benchStart}); err != nil {
+		b.Fatal(err)
+	}
+	path := filepath.Join(dir, "samples.csv")
+	f, err := os.Create(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	exported, err := m.Export(b.Context(), leanfleet.ExportRequest{Output: f, Scope: fleet.Scope{Range: "10d", AsOf: benchStart.AddDate(0, 0, 10)}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := errors.Join(f.Close(), m.Close()); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		into, err := leanfleet.Open(b.Context(), leanfleet.Options{Dir: b.TempDir()})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := into.Import(b.Context(), leanfleet.ImportRequest{Samples: []string{path}}); err != nil {
+			b.Fatal(err)
+		}
+		if err := into.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(exported.Samples)*float64(b.N)/b.Elapsed().Seconds(), "samples/s")
+}
+
+// BenchmarkSimulate: a fleet made and sealed, in sample values a second.
+func BenchmarkSimulate(b *testing.B) {
+	var samples int64
+	for b.Loop() {
+		samples = sealed(b, simulate.Options{Seed: 1, Hosts: 100, Days: 10, Start: benchStart}).Samples
+	}
+	b.ReportMetric(float64(samples)*float64(b.N)/b.Elapsed().Seconds(), "samples/s")
+}
+
+// sealed simulates into a fresh store and returns what it takes.
+func sealed(b *testing.B, o simulate.Options) store.Status {
+	b.Helper()
+	s, err := store.Open(b.Context(), store.Options{Dir: b.TempDir(), Clock: time.Now})
+	if err != nil {
+		b.Fatal(err)
+	}
+	load, err := s.Begin(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := simulate.Run(b.Context(), o, load, nil); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := load.Commit(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	st, err := s.Status()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		b.Fatal(err)
+	}
+	return st
+}
+
+// BenchmarkBytes: what a CPU sample takes alone (its time and index included),
+// and a host for 90 days of all canonical metrics, on data as rough as the
+// Bitbrains trace.
+func BenchmarkBytes(b *testing.B) {
+	var cpu, all store.Status
+	for b.Loop() {
+		o := simulate.Options{Seed: 1, Hosts: 100, Days: 10, Start: benchStart}
+		all = sealed(b, o)
+		o.Metrics = []fleet.Metric{fleet.CPUUsage}
+		cpu = sealed(b, o)
+	}
+	b.ReportMetric(float64(cpu.DayBytes)/float64(cpu.Samples), "bytes/cpu-sample")
+	b.ReportMetric(float64(all.DayBytes)/float64(all.Rows)*1440*90/1e6, "MB/host-90d")
+}
