@@ -26,11 +26,14 @@ func (s *Store) recover(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("finish the write before: %w", err)
 		}
-		if where == p.Staged {
+		switch where {
+		case p.Staged:
 			todo = append(todo, *p)
+		case "":
+			if err := s.keepDamaged(p); err != nil {
+				return err
+			}
 		}
-		// A file that is nowhere was lost by the disk. Its day stays listed and is
-		// reported as damaged; everything else is served.
 	}
 	had := len(s.pending) > 0
 	if s.pending = todo; had {
@@ -46,6 +49,25 @@ func (s *Store) recover(ctx context.Context) error {
 	}
 	return nil
 }
+
+// keepDamaged is for a file that was committed and that the disk lost or
+// damaged. Its day stays listed and is reported as damaged, everything else is
+// served; what there is of the staged file is kept under another name, which
+// status shows.
+func (s *Store) keepDamaged(p *pendingOp) error {
+	staged := filepath.Join(s.daysDir(), p.Staged)
+	if _, err := s.fs.Stat(staged); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err := s.fs.Rename(staged, staged+damagedSuffix); err != nil {
+		return fmt.Errorf("keep damaged file %s: %w", staged, err)
+	}
+	return nil
+}
+
+// damagedSuffix is added to the name of a staged file that is not what was
+// committed.
+const damagedSuffix = ".damaged"
 
 // locate says under which of its two names the file of a pending rename is;
 // "" when under neither.

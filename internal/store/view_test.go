@@ -167,16 +167,60 @@ func TestReaderSeesPending(t *testing.T) {
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Errorf("the reader changed files (-before +after):\n%s", diff)
 	}
-	// One staged file is lost as well: its day is damaged, the rest is served.
-	must(t, os.Remove(filepath.Join(dir, daysName, stagedName(dayfile.DayOf(dayStart)+2, s.generation))))
-	for _, readOnly := range []bool{true, false} {
-		s2 := open(t, dir, func(o *Options) { o.ReadOnly = readOnly })
-		st, err := s2.Status()
-		must(t, err)
-		if len(st.Damaged) != 1 || filepath.Base(st.Damaged[0].Path) != "2024-02-03.parquet" {
-			t.Errorf("read only %v: damaged %v", readOnly, st.Damaged)
-		}
-		must(t, s2.Close())
+}
+
+// TestCommittedFileLost: where the disk lost a staged file that it had confirmed,
+// or a part of it, that day is told of as damaged, what there is of it is kept,
+// and the rest is served.
+func TestCommittedFileLost(t *testing.T) {
+	for name, lose := range map[string]func(path string) error{
+		"missing":   os.Remove,
+		"truncated": func(path string) error { return os.Truncate(path, 100) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			c := newCrashFS(root)
+			dir := filepath.Join(root, "data")
+			s, err := Open(t.Context(), crashOptions(c, dir))
+			must(t, err)
+			must(t, bulk(t, s, nil, crashBatch("a", 0, 3, 100)))
+			c.onStep = func(step int, what string) {
+				if c.failAt == 0 && what == "rename 2024-02-01.parquet" {
+					c.failAt, c.failWith, c.failOn = step+1, errDisk, true // that one succeeds still
+				}
+			}
+			if _, err := s.Append(t.Context(), []fleet.Batch{crashBatch("a", 0, 3, 500)}); err != nil {
+				t.Fatal(err)
+			}
+			must(t, s.Close())
+			staged := filepath.Join(dir, daysName, stagedName(dayfile.DayOf(dayStart)+2, s.generation))
+			must(t, lose(staged))
+			for _, readOnly := range []bool{true, false, false} {
+				s := open(t, dir, func(o *Options) { o.ReadOnly = readOnly })
+				st, err := s.Status()
+				must(t, err)
+				if len(st.Damaged) != 1 || filepath.Base(st.Damaged[0].Path) != "2024-02-03.parquet" {
+					t.Errorf("read only %v: damaged %v", readOnly, st.Damaged)
+				}
+				served := 0
+				for p, err := range s.Profiles(t.Context(), wholeQuery()) {
+					if err == nil {
+						served += int(p.Count)
+					}
+				}
+				if served != 6 {
+					t.Errorf("%d samples of the other days are served", served)
+				}
+				must(t, s.Close())
+			}
+			if _, err := os.Stat(staged + damagedSuffix); (err == nil) != (name == "truncated") {
+				t.Errorf("what is left of the file: %v", err)
+			}
+			s = open(t, dir)
+			if st, err := s.Status(); err != nil || (len(st.Unlisted) == 1) != (name == "truncated") {
+				t.Errorf("unlisted %v, %v", st.Unlisted, err)
+			}
+		})
 	}
 }
 
