@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/leanfleet/leanfleet/fleet"
 )
 
@@ -385,5 +387,38 @@ func BenchmarkUnmarshal(b *testing.B) {
 		if err := read.Unmarshal(data); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestUnmarshalAll reads many hosts at once as one by one.
+func TestUnmarshalAll(t *testing.T) {
+	b := filled(t, 300)
+	var documents [][]byte
+	for _, id := range b.Hosts() {
+		data, err := b.Marshal(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		documents = append(documents, data)
+	}
+	all := NewBook(testTypes)
+	if _, err := all.UnmarshalAll(documents); err != nil {
+		t.Fatal(err)
+	}
+	one := NewBook(testTypes)
+	for _, d := range documents {
+		if err := one.Unmarshal(d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, id := range b.Hosts() {
+		if diff := cmp.Diff(one.Timeline(id), all.Timeline(id)); diff != "" {
+			t.Fatal(diff)
+		}
+	}
+	documents[123] = []byte("{")
+	none := NewBook(nil)
+	if wrong, err := none.UnmarshalAll(documents); err == nil || wrong != 123 || len(none.Hosts()) != 0 {
+		t.Errorf("document %d, %v, %d hosts", wrong, err, len(none.Hosts()))
 	}
 }

@@ -5,8 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
+	"maps"
+	"runtime"
 	"slices"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/leanfleet/leanfleet/fleet"
@@ -118,26 +122,78 @@ func (h *host) entries() []Entry {
 // that. The error says which host and field is wrong; the book is then as it
 // was.
 func (b *Book) Unmarshal(data []byte) error {
+	h, err := b.parse(data)
+	if err != nil {
+		return err
+	}
+	b.place(h)
+	return nil
+}
+
+// UnmarshalAll is Unmarshal for many hosts, read side by side. An error comes
+// with the number of the document that is wrong, and leaves the book as it was.
+// The documents may be used again afterwards.
+func (b *Book) UnmarshalAll(documents [][]byte) (wrong int, err error) {
+	hosts := make([]*host, len(documents))
+	errs := make([]error, len(documents))
+	const piece = 64
+	var next atomic.Int64
+	var running sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), (len(documents)+piece-1)/piece) {
+		running.Go(func() {
+			for {
+				first := int(next.Add(piece)) - piece
+				if first >= len(documents) {
+					return
+				}
+				for i := first; i < min(first+piece, len(documents)); i++ {
+					if hosts[i], errs[i] = b.parse(documents[i]); errs[i] == nil {
+						list := hosts[i].assemble(b.types, b.fields) // most questions want it
+						hosts[i].base.Store(&list)
+					}
+				}
+			}
+		})
+	}
+	running.Wait()
+	for i, err := range errs {
+		if err != nil {
+			return i, err
+		}
+	}
+	for _, h := range hosts {
+		b.place(h)
+	}
+	return 0, nil
+}
+
+// parse reads a document; it may run beside others.
+func (b *Book) parse(data []byte) (*host, error) {
 	core, past, err := splitPast(data)
-	d, quickly := quickDocument(core)
+	d, fields, quickly := quickDocument(core)
 	if err == nil && !quickly {
 		d = document{}
 		err = json.Unmarshal(core, &d)
+		fields = d.fields()
 	}
-	if d.Version != version && (err == nil || json.Valid(core)) {
-		return fmt.Errorf("read host %s: its document has version %d, this program reads version %d", d.Host, d.Version, version)
+	switch {
+	case d.Version != version && (err == nil || json.Valid(core)):
+		return nil, fmt.Errorf("read host %s: its document has version %d, this program reads version %d", d.Host, d.Version, version)
+	case err != nil && d.Host == "":
+		return nil, fmt.Errorf("read a host: %w", err)
+	case err != nil:
+		return nil, fmt.Errorf("read host %s: %w", d.Host, err)
 	}
-	if err != nil && d.Host == "" {
-		return fmt.Errorf("read a host: %w", err)
-	}
+	h, err := d.read(b.fields, fields)
 	if err != nil {
-		return fmt.Errorf("read host %s: %w", d.Host, err)
-	}
-	h, err := d.read(b.fields)
-	if err != nil {
-		return fmt.Errorf("read host %s: %w", d.Host, err)
+		return nil, fmt.Errorf("read host %s: %w", d.Host, err)
 	}
 	h.past = past
+	return h, nil
+}
+
+// place puts a host into the book.
+func (b *Book) place(h *host) {
 	h.owner = b.owner.Load()
 	if old := b.get(h.id); old != nil {
 		gone := &host{id: h.id}
@@ -150,11 +206,19 @@ func (b *Book) Unmarshal(data []byte) error {
 		b.index(h, a.Key)
 	}
 	b.sorted.Store(nil)
-	return nil
+}
+
+// fields lists the fields of a document by column.
+func (d *document) fields() []fieldSpans {
+	list := make([]fieldSpans, 0, len(d.Fields))
+	for _, column := range slices.Sorted(maps.Keys(d.Fields)) {
+		list = append(list, fieldSpans{column, d.Fields[column]})
+	}
+	return list
 }
 
 // read checks a document.
-func (d *document) read(all []field) (*host, error) {
+func (d *document) read(all []field, fields []fieldSpans) (*host, error) {
 	h := &host{id: d.Host, into: d.Into, merged: d.Merged, keyed: d.Keyed, launched: clean(d.Launched), ended: clean(d.Ended),
 		aliases: d.Aliases, origins: d.Origins, conflicts: d.Conflicts}
 	if d.Host == "" {
@@ -179,12 +243,13 @@ func (d *document) read(all []field) (*host, error) {
 			return nil, fmt.Errorf("alias %d (%q) is not one", i+1, a.Key)
 		}
 	}
-	for column, list := range d.Fields {
-		l, err := readLine(all, column, list)
+	h.lines = make([]namedLine, 0, len(fields))
+	for _, f := range fields {
+		l, err := readLine(all, f.column, f.list)
 		if err != nil {
-			return nil, fmt.Errorf("field %s: %w", column, err)
+			return nil, fmt.Errorf("field %s: %w", f.column, err)
 		}
-		h.setLine(column, l)
+		h.lines = append(h.lines, namedLine{f.column, l}) // fields ascend
 	}
 	return h, nil
 }

@@ -13,9 +13,10 @@ import (
 // space, no repeated keys, no escapes, nothing that Marshal leaves out. It is false for anything else, which
 // encoding/json then reads or refuses. Opening a store reads a document for
 // every host, and this is several times faster.
-func quickDocument(data []byte) (document, bool) {
+func quickDocument(data []byte) (document, []fieldSpans, bool) {
 	q := quick{b: data}
 	var d document
+	var fields []fieldSpans
 	q.object(func(key string) {
 		switch key {
 		case "version":
@@ -45,8 +46,13 @@ func quickDocument(data []byte) (document, bool) {
 				}
 			})
 		case "fields":
-			d.Fields = make(map[string][]spanDocument, 24)
-			q.object(func(key string) { d.Fields[key] = q.spans() })
+			fields = make([]fieldSpans, 0, 24)
+			q.object(func(key string) {
+				if n := len(fields); n > 0 && fields[n-1].column >= key {
+					q.fail() // Marshal sorts them
+				}
+				fields = append(fields, fieldSpans{key, q.spans()})
+			})
 		case "aliases":
 			q.list(func() { d.Aliases = append(d.Aliases, q.alias()) })
 		case "origins":
@@ -55,7 +61,13 @@ func quickDocument(data []byte) (document, bool) {
 			q.fail()
 		}
 	})
-	return d, !q.failed && q.i == len(data)
+	return d, fields, !q.failed && q.i == len(data)
+}
+
+// fieldSpans is the spans of a field.
+type fieldSpans struct {
+	column string
+	list   []spanDocument
 }
 
 // quick is a place in a document.
@@ -88,19 +100,22 @@ func (q *quick) want(text string) {
 // object reads an object whose keys do not repeat, in any order.
 func (q *quick) object(value func(key string)) {
 	q.want("{")
-	var seen []string
+	var known [16]string
+	seen := known[:0]
 	for first := true; !q.failed && !q.is("}"); first = false {
 		if !first {
 			q.want(",")
 		}
 		key := q.string()
 		q.want(":")
-		for _, k := range seen {
-			if k == key {
-				q.fail()
+		if len(seen) < len(known) { // more keys only fields have, and those ascend
+			for _, k := range seen {
+				if k == key {
+					q.fail()
+				}
 			}
+			seen = append(seen, key)
 		}
-		seen = append(seen, key)
 		if !q.failed {
 			value(key)
 		}
@@ -172,7 +187,7 @@ func (q *quick) bool() bool {
 }
 
 func (q *quick) spans() []spanDocument {
-	var list []spanDocument
+	list := make([]spanDocument, 0, 1)
 	q.list(func() {
 		var s spanDocument
 		q.object(func(key string) {

@@ -199,8 +199,9 @@ func initDB(db *bbolt.DB, path string) error {
 // errNoData is returned inside the package for a database without content.
 var errNoData = errors.New("no data")
 
-// readState reads everything but the hosts, whose documents go to host.
-func readState(db *bbolt.DB, host func(doc []byte) error) (st state, err error) {
+// readState reads everything but the hosts, whose documents go to hosts, which
+// says which of them is wrong.
+func readState(db *bbolt.DB, hosts func(documents [][]byte) (int, error)) (st state, err error) {
 	defer func() {
 		if p := recover(); p != nil { // bbolt trusts the pages it reads
 			err = fmt.Errorf("the database is damaged: %v", p)
@@ -227,12 +228,18 @@ func readState(db *bbolt.DB, host func(doc []byte) error) (st state, err error) 
 		if err := tx.Bucket(bucketPending).ForEach(st.addPending); err != nil {
 			return err
 		}
-		return tx.Bucket(bucketHosts).ForEach(func(k, v []byte) error {
-			if err := host(v); err != nil {
-				return fmt.Errorf("host %q: %w", k, err)
-			}
+		var keys, documents [][]byte // good until the transaction ends
+		err := tx.Bucket(bucketHosts).ForEach(func(k, v []byte) error {
+			keys, documents = append(keys, k), append(documents, v)
 			return nil
 		})
+		if err != nil {
+			return err
+		}
+		if wrong, err := hosts(documents); err != nil {
+			return fmt.Errorf("host %q: %w", keys[wrong], err)
+		}
+		return nil
 	})
 	return st, err
 }

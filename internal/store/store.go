@@ -213,7 +213,7 @@ func (s *Store) begun(fresh bool, changed []string) error {
 // readState takes over what leanfleet.db holds.
 func (s *Store) readState() error {
 	book := inventory.NewBook(s.opt.Types)
-	st, err := readState(s.db, book.Unmarshal)
+	st, err := readState(s.db, book.UnmarshalAll)
 	if errors.Is(err, errNoData) {
 		return err
 	}
