@@ -49,6 +49,24 @@ type Environment struct {
 	Blackouts []Window
 }
 
+// RequestError says that a request cannot be understood: a range, a selector, a
+// metric, a zone. The message of Err stands for itself.
+type RequestError struct{ Err error }
+
+// Error is the message of Err.
+func (e *RequestError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *RequestError) Unwrap() error { return e.Err }
+
+// BadRequest wraps an error about a request; nil stays nil.
+func BadRequest(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &RequestError{err}
+}
+
 // Question is a resolved Scope.
 type Question struct {
 	Hosts    Selector
@@ -59,8 +77,13 @@ type Question struct {
 }
 
 // Resolve turns a scope into a question. The default range is used where the
-// scope has none.
+// scope has none. An error is a *RequestError.
 func (e Environment) Resolve(s Scope, defaultRange string) (Question, error) {
+	q, err := e.resolve(s, defaultRange)
+	return q, BadRequest(err)
+}
+
+func (e Environment) resolve(s Scope, defaultRange string) (Question, error) {
 	q := Question{AsOf: s.AsOf}
 	if q.AsOf.IsZero() {
 		q.AsOf = e.Now

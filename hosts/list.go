@@ -29,7 +29,7 @@ type ListResult struct {
 func List(ctx context.Context, env fleet.Environment, req ListRequest) (ListResult, error) {
 	sel, err := fleet.ParseSelector(req.Select)
 	if err != nil {
-		return ListResult{}, err
+		return ListResult{}, fleet.BadRequest(err)
 	}
 	r := ListResult{AsOf: req.AsOf, Hosts: []fleet.Record{}}
 	if r.AsOf.IsZero() {

@@ -16,7 +16,7 @@ func Fleet(ctx context.Context, env fleet.Environment, req Request) (Result, err
 		return Result{}, err
 	}
 	if req.Peaks && p.metric.Unit == fleet.UnitRatio {
-		return Result{}, fmt.Errorf("peaks of %s: ratios of different hosts do not add up; ask for an absolute metric such as cpu_cores_used or memory_used_bytes", p.metric.Name)
+		return Result{}, fleet.BadRequest(fmt.Errorf("peaks of %s: ratios of different hosts do not add up; ask for an absolute metric such as cpu_cores_used or memory_used_bytes", p.metric.Name))
 	}
 	records, err := env.Source.Records(ctx, p.question.Hosts, p.question.Window)
 	if err != nil {

@@ -138,7 +138,13 @@ type share struct {
 	share   fleet.Share
 }
 
+// newPlan checks a request; an error is a *fleet.RequestError.
 func newPlan(env fleet.Environment, metric string, scope fleet.Scope, defaultRange string, by []string, over Over, percentiles []float64) (*plan, error) {
+	p, err := checkPlan(env, metric, scope, defaultRange, by, over, percentiles)
+	return p, fleet.BadRequest(err)
+}
+
+func checkPlan(env fleet.Environment, metric string, scope fleet.Scope, defaultRange string, by []string, over Over, percentiles []float64) (*plan, error) {
 	p := &plan{env: env, groupBy: by, over: over, partial: scope.Partial}
 	var err error
 	if metric == "" {

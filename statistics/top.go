@@ -57,7 +57,7 @@ func Top(ctx context.Context, env fleet.Environment, req TopRequest) (TopResult,
 	}
 	figure, percentiles, err := figureNamed(req.By)
 	if err != nil {
-		return TopResult{}, err
+		return TopResult{}, fleet.BadRequest(err)
 	}
 	answer, err := Fleet(ctx, env, Request{Metric: req.Metric, Scope: req.Scope, GroupBy: []string{"host"}, Percentiles: percentiles})
 	if err != nil {

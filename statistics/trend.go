@@ -74,11 +74,8 @@ func Trend(ctx context.Context, env fleet.Environment, req TrendRequest) (TrendR
 		req.Step = string(fleet.StepDay)
 	}
 	step, err := fleet.ParseStep(req.Step)
-	if err != nil {
-		return TrendResult{}, err
-	}
-	if step == fleet.StepWhole {
-		return TrendResult{}, fmt.Errorf("a trend needs steps: use 1h, 1d, 1w or 1mo")
+	if err != nil || step == fleet.StepWhole {
+		return TrendResult{}, fleet.BadRequest(fmt.Errorf("step %q: a trend has steps of 1h, 1d, 1w or 1mo", req.Step))
 	}
 	p, err := newPlan(env, req.Metric, req.Scope, DefaultTrendRange, req.GroupBy, req.Over, req.Percentiles)
 	if err != nil {

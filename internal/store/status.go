@@ -34,7 +34,7 @@ type Status struct {
 	Hosts int `json:"hosts"`
 	// Seen runs from the start of the first sample to the end of the last one;
 	// it is zero without samples.
-	Seen fleet.Window `json:"seen"`
+	Seen fleet.Window `json:"seen,omitzero"`
 	// Damaged are day files that are missing or not what was written, as far as
 	// their size and end tell; [Store.Verify] reads them whole.
 	Damaged []FileProblem `json:"damaged,omitempty"`

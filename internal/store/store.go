@@ -25,6 +25,8 @@ type Options struct {
 	// ReadOnly opens the store for questions alone: nothing in the directory is
 	// changed, and several processes may do so at once.
 	ReadOnly bool
+	// Existing refuses, with ErrNoData, to create a store where there is none.
+	Existing bool
 	// Types gives the nominal capacity of instance types; nil knows none.
 	Types inventory.Types
 	// Metrics are those that samples may have; the zero value is the canonical
@@ -160,6 +162,11 @@ func (s *Store) openReader(ctx context.Context) error {
 }
 
 func (s *Store) openWriter(ctx context.Context) error {
+	if s.opt.Existing {
+		if _, err := s.fs.Stat(s.dbPath()); errors.Is(err, fs.ErrNotExist) {
+			return s.noData()
+		}
+	}
 	changed, err := makeDir(s.fs, s.dir)
 	if err != nil {
 		return err

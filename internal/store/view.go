@@ -160,6 +160,19 @@ func (d *day) read() (*dayfile.File, error) {
 	return f, nil
 }
 
+// unavailable is the error of a file that is there but cannot be opened: too
+// many open files, no permission. It says nothing about what the file holds.
+func (p *pinned) unavailable() error {
+	for _, err := range p.errs {
+		if unavailable(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+func unavailable(err error) bool { return err != nil && !errors.Is(err, fs.ErrNotExist) }
+
 // openAll reads the ends of all pinned files, several at once, and returns what
 // questions are answered from.
 func (p *pinned) openAll() []scan.DayView {
@@ -234,6 +247,10 @@ func (s *Store) Profiles(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Pro
 			return
 		}
 		defer p.release()
+		if err := p.unavailable(); err != nil {
+			yield(fleet.Profile{}, fmt.Errorf("profiles: %w", err))
+			return
+		}
 		v := scan.View{Days: p.openAll(), Book: book, Metrics: s.opt.Metrics}
 		scan.Profiles(ctx, v, q, s.opt.Workers)(yield)
 	}
@@ -249,6 +266,10 @@ func (s *Store) Series(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Serie
 			return
 		}
 		defer p.release()
+		if err := p.unavailable(); err != nil {
+			yield(fleet.Series{}, fmt.Errorf("series: %w", err))
+			return
+		}
 		v := scan.View{Days: p.openAll(), Book: book, Metrics: s.opt.Metrics}
 		scan.Series(ctx, v, q)(yield)
 	}

@@ -68,10 +68,12 @@ func (w *worker) stretch(d DayView, x wanted, read func(lo, hi int, next *int) e
 	if err == nil {
 		return
 	}
-	w.note(d, err)
 	for run := next; run < x.hi; run++ {
-		if x.owner[run-x.lo] >= 0 {
-			_ = read(run, run+1, &next) // reported once for the file
+		if x.owner[run-x.lo] < 0 {
+			continue // damage among runs that were only read along is nobody's
+		}
+		if err := read(run, run+1, &next); err != nil {
+			w.note(d, err)
 		}
 	}
 }
