@@ -105,6 +105,22 @@ func (b *Batch) validateColumn(c *Column) error {
 	return nil
 }
 
+// Cut returns the rows before row and those from it on; they share memory with b.
+func (b *Batch) Cut(row int) (before, after Batch) {
+	before, after = *b, *b
+	before.Start, after.Start = b.Start[:row:row], b.Start[row:]
+	before.Columns, after.Columns = make([]Column, len(b.Columns)), make([]Column, len(b.Columns))
+	for i, c := range b.Columns {
+		x, y := c, c
+		x.Values, y.Values = c.Values[:row:row], c.Values[row:]
+		if c.Present != nil {
+			x.Present, y.Present = c.Present[:row:row], c.Present[row:]
+		}
+		before.Columns[i], after.Columns[i] = x, y
+	}
+	return before, after
+}
+
 // Samples is the number of values in the batch.
 func (b *Batch) Samples() int {
 	n := 0

@@ -62,3 +62,26 @@ func TestBatchValidate(t *testing.T) {
 		t.Errorf("the largest step and time: %v", err)
 	}
 }
+
+// TestBatchCut: the two parts are the batch again, with and without missing
+// values.
+func TestBatchCut(t *testing.T) {
+	b := fleet.Batch{Host: "a", Step: 1000, Start: []int64{1000, 2000, 3000}, Columns: []fleet.Column{
+		{Metric: fleet.CPUUsage, Values: []int32{1, 2, 3}},
+		{Metric: fleet.MemoryUsage, Values: []int32{4, 0, 6}, Present: []bool{true, false, true}},
+	}}
+	for row := range 4 {
+		before, after := b.Cut(row)
+		if len(before.Start) != row || len(after.Start) != 3-row || before.Samples()+after.Samples() != b.Samples() {
+			t.Errorf("cut at %d: %v and %v", row, before.Start, after.Start)
+		}
+		if before.Host != b.Host || after.Step != b.Step {
+			t.Errorf("cut at %d: %+v, %+v", row, before, after)
+		}
+		for i := row; i < 3; i++ {
+			if after.Columns[0].Values[i-row] != b.Columns[0].Values[i] || after.Columns[1].Has(i-row) != b.Columns[1].Has(i) {
+				t.Errorf("cut at %d: row %d", row, i)
+			}
+		}
+	}
+}

@@ -151,6 +151,25 @@ func (r Record) Clone() Record {
 	return r
 }
 
+// SimulatedTag is the tag that hosts of synthetic fleets have, with the value
+// "true".
+const SimulatedTag = "simulated"
+
+// Simulated says whether the host is of a synthetic fleet.
+func (r *Record) Simulated() bool {
+	return r.Origin == OriginSimulated || r.Tags[SimulatedTag] == "true"
+}
+
+// AnySimulated says whether any of the records is of a synthetic fleet.
+func AnySimulated(records []Record) bool {
+	for i := range records {
+		if records[i].Simulated() {
+			return true
+		}
+	}
+	return false
+}
+
 // BuiltinKeys are the names by which selectors and groups reach a record's own
 // fields. A tag of the same name is reached as "tag:NAME".
 func BuiltinKeys() []string {

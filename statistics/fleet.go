@@ -29,6 +29,7 @@ func Fleet(ctx context.Context, env fleet.Environment, req Request) (Result, err
 	r := Result{
 		Metric: p.metric.Name, Unit: p.metric.Unit, Window: p.question.Window,
 		Over: p.over, QuantileError: p.metric.QuantileError(), Groups: []Group{},
+		Simulated: fleet.AnySimulated(records),
 	}
 	for _, g := range groups.sorted() {
 		r.Groups = append(r.Groups, p.group(g, req.Distribution))

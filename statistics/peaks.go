@@ -76,7 +76,8 @@ type peakSum struct {
 
 func newPeakSum(p *plan, width int64) *peakSum {
 	first := p.question.Window.Start.UnixMilli() / width
-	n := (p.question.Window.End.UnixMilli()-1)/width - first + 1
+	last := p.question.Window.End.Add(-1).UnixMilli() // of a window whose end may lie inside a millisecond
+	n := last/width - first + 1
 	return &peakSum{metric: p.metric, width: width, first: first, cells: make([]float64, n)}
 }
 

@@ -51,6 +51,8 @@ type Result struct {
 	// Total is over all hosts. It is nil with a single group, and where a host
 	// may be in several named sets.
 	Total *Group `json:"total,omitempty"`
+	// Simulated says that hosts of a synthetic fleet are among those asked about.
+	Simulated bool `json:"simulated,omitempty"`
 	// Data says what is stored when the answer has no sample.
 	Data *fleet.Window `json:"data,omitempty"`
 	// Damaged files were left out of a partial answer.

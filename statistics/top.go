@@ -34,6 +34,8 @@ type TopResult struct {
 	Hosts []TopHost `json:"hosts"`
 	// Of is the number of hosts before the limit.
 	Of int `json:"of"`
+	// Simulated says that hosts of a synthetic fleet are among those asked about.
+	Simulated bool `json:"simulated,omitempty"`
 	// Data says what is stored when the answer has no sample.
 	Data    *fleet.Window  `json:"data,omitempty"`
 	Damaged []fleet.Damage `json:"damaged,omitempty"`
@@ -64,7 +66,7 @@ func Top(ctx context.Context, env fleet.Environment, req TopRequest) (TopResult,
 		return TopResult{}, err
 	}
 	r := TopResult{Metric: answer.Metric, Unit: answer.Unit, Window: answer.Window, By: req.By,
-		QuantileError: answer.QuantileError, Hosts: []TopHost{}, Of: len(answer.Groups), Data: answer.Data, Damaged: answer.Damaged}
+		QuantileError: answer.QuantileError, Hosts: []TopHost{}, Of: len(answer.Groups), Simulated: answer.Simulated, Data: answer.Data, Damaged: answer.Damaged}
 	newest, err := newestRecords(ctx, env, req.Scope, answer.Window)
 	if err != nil {
 		return TopResult{}, err

@@ -35,6 +35,8 @@ type TrendResult struct {
 	Step          fleet.Step   `json:"step"`
 	QuantileError float64      `json:"quantile_error"`
 	Groups        []TrendGroup `json:"groups"`
+	// Simulated says that hosts of a synthetic fleet are among those asked about.
+	Simulated bool `json:"simulated,omitempty"`
 	// Data says what is stored when the answer has no sample.
 	Data *fleet.Window `json:"data,omitempty"`
 	// Damaged files were left out of a partial answer.
@@ -89,7 +91,7 @@ func Trend(ctx context.Context, env fleet.Environment, req TrendRequest) (TrendR
 	r := TrendResult{
 		Metric: p.metric.Name, Unit: p.metric.Unit, Window: p.question.Window,
 		Timezone: p.question.Location.String(), Over: p.over, Step: step,
-		QuantileError: p.metric.QuantileError(), Groups: groups, Damaged: p.damaged,
+		QuantileError: p.metric.QuantileError(), Groups: groups, Simulated: t.simulated, Damaged: p.damaged,
 	}
 	if !t.any {
 		r.Data, err = dataWindow(ctx, env.Source)
@@ -99,9 +101,10 @@ func Trend(ctx context.Context, env fleet.Environment, req TrendRequest) (TrendR
 
 type trend struct {
 	*plan
-	step  fleet.Step
-	steps []fleet.Window
-	any   bool // a sample was seen
+	step      fleet.Step
+	steps     []fleet.Window
+	any       bool // a sample was seen
+	simulated bool
 	// whole collects the window's means while the points are read, in so many
 	// pieces.
 	whole  *means
@@ -113,6 +116,7 @@ func (t *trend) answer(ctx context.Context) ([]TrendGroup, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list hosts: %w", err)
 	}
+	t.simulated = fleet.AnySimulated(records)
 	groups := t.emptyGroups(records)
 	t.whole = t.newMeans()
 	perQuery := max(1, maxPools/max(1, len(groups)))

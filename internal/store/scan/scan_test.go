@@ -140,10 +140,9 @@ func show(p *fleet.Profile, all bool) string {
 		line += fmt.Sprintf(" %d..%d", p.Min, p.Max)
 	}
 	if all {
-		line += fmt.Sprintf(" %s %s %s %s", p.Window, p.Covered, p.Sum.Big(), p.SumSquares.Big())
-		for i := range p.Distribution.Len() {
-			line += fmt.Sprint(" ", p.Distribution.Bin(i))
-		}
+		rest := *p
+		rest.Record = nil
+		line += fmt.Sprintf(" %+v", rest)
 	}
 	return line
 }
@@ -578,23 +577,21 @@ func TestAsNaive(t *testing.T) {
 // BenchmarkProfiles reads five days of 200 hosts at one row a minute.
 func BenchmarkProfiles(b *testing.B) {
 	w := newWorld(b, 14_400)
-	r := rand.New(rand.NewPCG(1, 2))
-	for n := range 5 {
+	values := make([]int32, 1440)
+	for n := range int64(5) {
 		var runs []run
 		for h := range 200 {
-			values := make([]int32, 1440)
 			for i := range values {
-				values[i] = 3000 + r.Int32N(500)
+				values[i] = 3000 + rand.Int32N(500)
 			}
-			runs = append(runs, every(fmt.Sprintf("host-%03d", h), int64(n)*day, minute, values...))
+			runs = append(runs, every(fmt.Sprintf("host-%03d", h), n*day, minute, values...))
 		}
-		w.seal(n, runs...)
+		w.seal(int(n), runs...)
 	}
 	for _, step := range []fleet.Step{fleet.StepWhole, fleet.StepDay, fleet.StepHour} {
-		q := w.query(fleet.CPUUsage, 0, 5*day, step, "")
 		b.Run(string(step), func(b *testing.B) {
 			for b.Loop() {
-				for _, err := range Profiles(b.Context(), w.view, q, 2) {
+				for _, err := range Profiles(b.Context(), w.view, w.query(fleet.CPUUsage, 0, 5*day, step, ""), 2) {
 					w.must(err)
 				}
 			}

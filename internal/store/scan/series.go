@@ -50,9 +50,10 @@ func Series(ctx context.Context, v View, q fleet.Query) iter.Seq2[fleet.Series, 
 }
 
 // seriesBlock is how many hosts are read at once: two pages' worth, less for
-// long windows, so that about two million samples are held.
+// long windows, so that about 400,000 samples are held: an export reads twenty
+// metrics along with each other.
 func (p *plan) seriesBlock() int {
-	return max(1, min(blockHosts, 2000000/(1440*max(1, len(p.days)))))
+	return max(1, min(blockHosts, 400000/(1440*max(1, len(p.days)))))
 }
 
 // sample is one value in time.
