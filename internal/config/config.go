@@ -27,6 +27,8 @@ type Config struct {
 	Import Import `json:"import"`
 	// Statistics are the defaults of questions about statistics.
 	Statistics Statistics `json:"statistics"`
+	// Prices are the user's own prices and where the providers' are read.
+	Prices Prices `json:"prices"`
 }
 
 // BusinessHours are hours of the week that count as working time.
@@ -87,6 +89,69 @@ type Statistics struct {
 	Percentiles []Percentile `json:"percentiles" example:"[90, 99.9]"`
 }
 
+// Prices holds the user's own prices and how the providers' are read.
+type Prices struct {
+	// Sheets are files of own prices and discounts, in CSV or YAML. A relative path starts at the directory of the configuration file.
+	Sheets []string `json:"sheets" example:"[prices.yaml, discounts.csv]"`
+	// Commitments are files of what you have committed to: reserved instances, savings plans, committed use. A relative path starts at the directory of the configuration file.
+	Commitments []string `json:"commitments" example:"[commitments.csv]"`
+	// Rates are files of dated exchange rates, in CSV. Nothing is converted without one. A relative path starts at the directory of the configuration file.
+	Rates []string `json:"rates" example:"[rates.csv]"`
+	// Precedence is the order in which prices are believed: your sheets, the live lists of "leanfleet prices update", the embedded catalogue. One that is left out is not used.
+	Precedence []Layer `json:"precedence" jsonschema:"minItems=1"`
+	// WarnAge is the age from which a price comes with a warning, counted from when it was last seen in its list; at least 1d.
+	WarnAge Duration `json:"warn_age"`
+	// CAFile is a file of certificates in PEM that are trusted besides the system's when prices are read, for proxies that look inside. A relative path starts at the directory of the configuration file. Proxies are taken from HTTPS_PROXY and NO_PROXY.
+	CAFile string `json:"ca_file" example:"/etc/ssl/proxy.pem"`
+	// AWS is how prices of AWS are read.
+	AWS AWSPrices `json:"aws"`
+	// Azure is how prices of Azure are read.
+	Azure AzurePrices `json:"azure"`
+	// GCP is how prices of GCP are read. It needs an API key in LEANFLEET_GCP_API_KEY, or the credentials that Google's own tools use.
+	GCP GCPPrices `json:"gcp"`
+}
+
+// AWSPrices is how prices of AWS are read.
+type AWSPrices struct {
+	// Query is whether the Price List Query API and EC2 are asked with the credentials of AWS's own tools, which adds spot prices and more about the types; without it the public files are read.
+	Query bool `json:"query"`
+	// URL is the address of a mirror of the public price list files; empty is AWS.
+	URL string `json:"url" example:"https://mirror.example/aws"`
+	// QueryURL is the address of the Price List Query API, such as a VPC endpoint; empty is AWS's.
+	QueryURL string `json:"query_url" example:"https://api.pricing.us-east-1.amazonaws.com"`
+	// EC2URL is the address of the EC2 API, such as a VPC endpoint; empty is AWS's.
+	EC2URL string `json:"ec2_url" example:"https://ec2.eu-central-1.amazonaws.com"`
+}
+
+// AzurePrices is how prices of Azure are read.
+type AzurePrices struct {
+	// URL is the address of a mirror of the Retail Prices API; empty is Azure's.
+	URL string `json:"url" example:"https://mirror.example/api/retail/prices"`
+	// Subscription is the id of a subscription whose resource SKUs are read with the credentials of Azure's own tools, which adds what the sizes are; empty reads prices only.
+	Subscription string `json:"subscription" example:"00000000-0000-0000-0000-000000000000"`
+}
+
+// GCPPrices is how prices of GCP are read.
+type GCPPrices struct {
+	// URL is the address of a mirror of the Cloud Billing Catalog API; empty is Google's.
+	URL string `json:"url" example:"https://mirror.example/billing"`
+	// ComputeURL is the address of the Compute Engine API; empty is Google's.
+	ComputeURL string `json:"compute_url" example:"https://mirror.example/compute/v1"`
+	// Project is the id of a project whose machine types are read with the credentials of Google's own tools, which adds what the types are; empty prices those that the embedded catalogue knows.
+	Project string `json:"project" example:"my-project"`
+}
+
+// files are the settings that name files.
+func (p *Prices) files() []*string {
+	files := []*string{&p.CAFile}
+	for _, list := range [][]string{p.Sheets, p.Commitments, p.Rates} {
+		for i := range list {
+			files = append(files, &list[i])
+		}
+	}
+	return files
+}
+
 // defaulted is a type whose fresh values in a map or list have defaults.
 type defaulted interface{ setDefaults() }
 
@@ -116,6 +181,13 @@ func Default() *Config {
 		Statistics: Statistics{
 			Over:        OverTime,
 			Percentiles: []Percentile{},
+		},
+		Prices: Prices{
+			Sheets:      []string{},
+			Commitments: []string{},
+			Rates:       []string{},
+			Precedence:  []Layer{LayerSheet, LayerLive, LayerEmbedded},
+			WarnAge:     Duration(90 * day),
 		},
 	}
 }

@@ -67,6 +67,13 @@ func TestFull(t *testing.T) {
 		},
 		Import:     Import{Duration(5 * time.Minute), StampEnd, true, Duration(36 * time.Hour), 2, 3 << 29},
 		Statistics: Statistics{OverHosts, []Percentile{50, 90, 99.9}},
+		Prices: Prices{
+			Sheets: []string{"prices.yaml", "/etc/discounts.csv"}, Commitments: []string{"commitments.csv"}, Rates: []string{"rates.csv"},
+			Precedence: []Layer{LayerLive, LayerSheet}, WarnAge: Duration(30 * day), CAFile: "proxy.pem",
+			AWS:   AWSPrices{true, "https://mirror.example/aws", "https://a.example", "https://b.example"},
+			Azure: AzurePrices{"http://localhost:8080/prices", "00000000-0000-0000-0000-000000000000"},
+			GCP:   GCPPrices{"https://c.example", "https://d.example", "my-project"},
+		},
 	}
 	if diff := cmp.Diff(want, mustParse(t, string(data))); diff != "" {
 		t.Errorf("full.yaml (-want +got):\n%s", diff)
@@ -164,6 +171,11 @@ func TestLoad(t *testing.T) {
 	if c, err := Load(path, testEnv); err != nil || c.Data != "/store" {
 		t.Errorf("absolute data: %v, %v", c, err)
 	}
+	write("prices: {sheets: [a.csv, /b.yaml], commitments: [c.csv], rates: [d.csv], ca_file: e.pem}\n")
+	if c, err := Load(path, testEnv); err != nil || c.Prices.Sheets[0] != filepath.Join(dir, "a.csv") || c.Prices.Sheets[1] != "/b.yaml" ||
+		c.Prices.Commitments[0] != filepath.Join(dir, "c.csv") || c.Prices.Rates[0] != filepath.Join(dir, "d.csv") || c.Prices.CAFile != filepath.Join(dir, "e.pem") {
+		t.Errorf("relative files of prices: %v, %v", c, err)
+	}
 	write("limt: 5\n")
 	if _, err := Load(path, testEnv); err == nil || err.Error() != path+`:1:1: unknown key "limt"; did you mean "limit"?` {
 		t.Errorf("unknown key: %v", err)
@@ -235,6 +247,10 @@ func TestApplyEnv(t *testing.T) {
 		"LEANFLEET_DATA": "/d", "LEANFLEET_TIMEZONE": "Asia/Tokyo", "LEANFLEET_OUTPUT": "json", "LEANFLEET_LIMIT": "7", "LEANFLEET_RETENTION": "2d",
 		"LEANFLEET_IMPORT_STEP": "1m", "LEANFLEET_IMPORT_STAMP": "end", "LEANFLEET_IMPORT_SKIP_BAD": "true", "LEANFLEET_IMPORT_FUTURE_TOLERANCE": "5m",
 		"LEANFLEET_IMPORT_RATIO_WARNING": "3.5", "LEANFLEET_IMPORT_MEMORY_BUDGET": "1GiB", "LEANFLEET_STATISTICS_OVER": "hosts",
+		"LEANFLEET_PRICES_WARN_AGE": "30d", "LEANFLEET_PRICES_CA_FILE": "ca.pem", "LEANFLEET_PRICES_AWS_QUERY": "true",
+		"LEANFLEET_PRICES_AWS_URL": "https://a", "LEANFLEET_PRICES_AWS_QUERY_URL": "https://b", "LEANFLEET_PRICES_AWS_EC2_URL": "https://c",
+		"LEANFLEET_PRICES_AZURE_URL": "https://d", "LEANFLEET_PRICES_AZURE_SUBSCRIPTION": "s-1",
+		"LEANFLEET_PRICES_GCP_URL": "https://e", "LEANFLEET_PRICES_GCP_COMPUTE_URL": "https://f", "LEANFLEET_PRICES_GCP_PROJECT": "p-1",
 	}
 	for _, k := range Keys() {
 		if _, ok := env[k.Variable]; k.Variable != "" && !ok {
@@ -249,6 +265,9 @@ func TestApplyEnv(t *testing.T) {
 	want.Data, want.TimeZone, want.Output, want.Limit, want.Retention = "/d", "Asia/Tokyo", OutputJSON, 7, Duration(2*day)
 	want.Import = Import{Duration(time.Minute), StampEnd, true, Duration(5 * time.Minute), 3.5, 1 << 30}
 	want.Statistics.Over = OverHosts
+	want.Prices.WarnAge, want.Prices.CAFile = Duration(30*day), "ca.pem"
+	want.Prices.AWS = AWSPrices{true, "https://a", "https://b", "https://c"}
+	want.Prices.Azure, want.Prices.GCP = AzurePrices{"https://d", "s-1"}, GCPPrices{"https://e", "https://f", "p-1"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

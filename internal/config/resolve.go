@@ -20,7 +20,8 @@ const FileName = "leanfleet.yaml"
 const FileVariable = "LEANFLEET_CONFIG"
 
 // Load reads the settings of a file over the defaults, as [Parse] does. A
-// relative data directory starts at the directory of the file. An error of
+// relative data directory, and relative files of prices, start at the directory
+// of the file. An error of
 // opening the file wraps the system's; other errors are [*Errors].
 func Load(path string, env Env) (*Config, error) {
 	cfg, problems, err := load(path, env)
@@ -46,6 +47,11 @@ func load(path string, env Env) (*Config, problems, error) {
 	cfg, problems := parse(path, data, env)
 	if cfg.Data != "" && !filepath.IsAbs(cfg.Data) {
 		cfg.Data = filepath.Join(filepath.Dir(path), cfg.Data)
+	}
+	for _, name := range cfg.Prices.files() {
+		if *name != "" && !filepath.IsAbs(*name) {
+			*name = filepath.Join(filepath.Dir(path), *name)
+		}
 	}
 	return cfg, problems, nil
 }

@@ -277,7 +277,8 @@ func TestSchemaRefuses(t *testing.T) {
 		"business_hours: {o: {from: '9:00'}}", "business_hours: {o: {to: '24:01'}}", "blackouts: [{from: 2026-01-01T00:00:00Z}]",
 		"blackouts: [{from: yesterday, to: 2026-01-01T00:00:00Z}]", "metrics: [{name: X, unit: count, resolution: 1}]", "metrics: [{name: x, unit: count, resolution: 3}]",
 		"import: {memory_budget: 5 apples}", "import: {ratio_warning: 0.5}", "import: {skip_bad: 'yes'}", "import: {stamp: middle}",
-		"statistics: {percentiles: [0]}", "statistics: {percentiles: [100]}", "statistics: {percentiles: ['50']}", "data: null", "nothing: 1",
+		"statistics: {percentiles: [0]}", "statistics: {percentiles: [100]}", "statistics: {percentiles: ['50']}", "prices: {precedence: []}", "prices: {precedence: [own]}", "prices: {warn_age: 5}", "prices: {sheets: a.csv}",
+		"prices: {aws: {query: 'no'}}", "data: null", "nothing: 1",
 	} {
 		if checkSchema(t, s, []byte(c)) == nil {
 			t.Errorf("the schema accepts %s", c)
@@ -297,9 +298,11 @@ func TestExamples(t *testing.T) {
 		if k.Example == "" || strings.ContainsAny(k.Path, "[N") {
 			continue
 		}
-		text := k.Path + ": " + k.Example
-		if section, name := cutLast(k.Path); section != "" {
-			text = section + ": {" + name + ": " + k.Example + "}"
+		section, name := cutLast(k.Path)
+		text := name + ": " + k.Example
+		for section != "" {
+			section, name = cutLast(section)
+			text = name + ": {" + text + "}"
 		}
 		if _, err := Parse(k.Path, []byte(text), testEnv); err != nil {
 			t.Errorf("example of %s: %v", k.Path, err)

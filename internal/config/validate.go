@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,6 +50,36 @@ func validate(c *Config, report func(path, message string)) {
 		seen[p] = i
 	}
 	validateMetrics(c.Metrics, report)
+	validatePrices(&c.Prices, check)
+}
+
+func validatePrices(p *Prices, check func(ok bool, path, format string, args ...any)) {
+	for key, list := range map[string][]string{"sheets": p.Sheets, "commitments": p.Commitments, "rates": p.Rates} {
+		for i, name := range list {
+			path := fmt.Sprintf("prices.%s[%d]", key, i)
+			check(name != "", path, "must name a file")
+			check(!strings.HasPrefix(name, "~"), path, `"~" is not expanded; write ${HOME} instead`)
+			check(slices.Index(list, name) == i, path, "%s is there twice", name)
+		}
+	}
+	check(!strings.HasPrefix(p.CAFile, "~"), "prices.ca_file", `"~" is not expanded; write ${HOME} instead`)
+	check(len(p.Precedence) > 0, "prices.precedence", "must name at least one of sheet, live and embedded")
+	for i, l := range p.Precedence {
+		check(slices.Index(p.Precedence, l) == i, fmt.Sprintf("prices.precedence[%d]", i), "%s is there twice", l)
+	}
+	check(p.WarnAge >= Duration(day), "prices.warn_age", "must be at least 1d; not %s", p.WarnAge)
+	for key, text := range map[string]string{
+		"aws.url": p.AWS.URL, "aws.query_url": p.AWS.QueryURL, "aws.ec2_url": p.AWS.EC2URL,
+		"azure.url": p.Azure.URL, "gcp.url": p.GCP.URL, "gcp.compute_url": p.GCP.ComputeURL,
+	} {
+		u, err := url.Parse(text)
+		ok := err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != ""
+		check(text == "" || ok, "prices."+key, "%q is not an address such as https://mirror.example", text)
+	}
+	for key, text := range map[string]string{"azure.subscription": p.Azure.Subscription, "gcp.project": p.GCP.Project} {
+		rest := strings.Trim(strings.ToLower(text), "abcdefghijklmnopqrstuvwxyz0123456789-.:")
+		check(rest == "", "prices."+key, "%q is not an id: letters, digits and - . :", text)
+	}
 }
 
 func validateMetrics(metrics []Metric, report func(path, message string)) {

@@ -54,6 +54,21 @@ func (Over) words() []string { return []string{"time", "hosts"} }
 // UnmarshalText takes one of the words.
 func (o *Over) UnmarshalText(text []byte) error { return takeWord(o, text, o.words()) }
 
+// Layer is where a price comes from.
+type Layer string
+
+// Where a price comes from.
+const (
+	LayerSheet    Layer = "sheet"    // a sheet of the user's own
+	LayerLive     Layer = "live"     // a provider's list that was read
+	LayerEmbedded Layer = "embedded" // the catalogue inside the program
+)
+
+func (Layer) words() []string { return []string{"sheet", "live", "embedded"} }
+
+// UnmarshalText takes one of the layers.
+func (l *Layer) UnmarshalText(text []byte) error { return takeWord(l, text, l.words()) }
+
 // worded is a type with a fixed list of words.
 type worded interface{ words() []string }
 
