@@ -50,6 +50,7 @@ func (m *Monitor) Export(ctx context.Context, req ExportRequest) (ExportResult, 
 		return ExportResult{}, errors.New("export: no output is given")
 	}
 	env := m.environment()
+	env.Blackouts = nil // what questions leave out is stored all the same
 	q, err := env.Resolve(req.Scope, DefaultExportRange)
 	if err != nil {
 		return ExportResult{}, err

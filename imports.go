@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/leanfleet/leanfleet/fleet"
+	"github.com/leanfleet/leanfleet/internal/catalog"
 	"github.com/leanfleet/leanfleet/internal/files"
 )
 
@@ -61,8 +63,21 @@ type ImportResult struct {
 	// NewHosts are hosts nobody knew; they have a record that says only what the
 	// samples say.
 	NewHosts int `json:"new_hosts"`
+	// UnknownTypes are instance types of the inventory that the catalogue does
+	// not know, so that the size of their hosts is unknown.
+	UnknownTypes []UnknownType `json:"unknown_types,omitempty"`
 	// Seconds is how long it took.
 	Seconds float64 `json:"seconds"`
+}
+
+// UnknownType is an instance type that the catalogue does not know.
+type UnknownType struct {
+	// Provider is as the inventory has it; "" is none.
+	Provider     string `json:"provider"`
+	InstanceType string `json:"instance_type"`
+	Hosts        int    `json:"hosts"`
+	// Nearest are known types it may have been meant to be.
+	Nearest []string `json:"nearest,omitempty"`
 }
 
 // Import stores files. Inventory and samples of one request are one commit:
@@ -85,7 +100,7 @@ func (m *Monitor) Import(ctx context.Context, req ImportRequest) (ImportResult, 
 	}
 	stored, err := load.Commit(ctx)
 	if err != nil {
-		return ImportResult{}, fmt.Errorf("commit the import: %w", err)
+		return ImportResult{}, errors.Join(fmt.Errorf("commit the import: %w", err), load.Abort())
 	}
 	if len(req.Samples) > 0 {
 		result.Stored = &stored
@@ -122,6 +137,9 @@ func (m *Monitor) load(ctx context.Context, load fleet.Load, req ImportRequest) 
 			return result, fmt.Errorf("%s: %w", path, err)
 		}
 		result.Inventory = addPut(result.Inventory, r)
+		if result.UnknownTypes, err = m.unknownTypes(ctx, load, statements, result.UnknownTypes); err != nil {
+			return result, err
+		}
 	}
 	if len(req.Samples) == 0 {
 		return result, nil
@@ -144,7 +162,7 @@ func (m *Monitor) load(ctx context.Context, load fleet.Load, req ImportRequest) 
 				result.NewHosts++
 			}
 		}
-		return load.Add(ctx, []fleet.Batch{b})
+		return addCut(ctx, load, b)
 	})
 	if err != nil {
 		return result, err
@@ -154,6 +172,82 @@ func (m *Monitor) load(ctx context.Context, load fleet.Load, req ImportRequest) 
 	}
 	result.Samples = &summary
 	return result, nil
+}
+
+// addCut adds a batch, cut where the name of its host passes to another host.
+func addCut(ctx context.Context, load fleet.Load, b fleet.Batch) error {
+	var failed error
+	hostAt := func(row int) fleet.HostID {
+		records, err := load.Records(ctx, string(b.Host), time.UnixMilli(b.Start[row]).UTC())
+		if err != nil {
+			failed = err
+		}
+		if len(records) == 0 {
+			return ""
+		}
+		return records[0].Host
+	}
+	for {
+		first, rest := b, fleet.Batch{}
+		if n := len(b.Start); n > 1 {
+			if id := hostAt(0); hostAt(n-1) != id {
+				first, rest = b.Cut(sort.Search(n, func(row int) bool { return hostAt(row) != id }))
+			}
+		}
+		if failed != nil {
+			return failed
+		}
+		if err := load.Add(ctx, []fleet.Batch{first}); err != nil {
+			return err
+		}
+		if len(rest.Start) == 0 {
+			return nil
+		}
+		b = rest
+	}
+}
+
+// unknownTypes adds the types of statements whose hosts have no capacity.
+func (m *Monitor) unknownTypes(ctx context.Context, load fleet.Load, statements []fleet.Statement, list []UnknownType) ([]UnknownType, error) {
+	seen := map[fleet.HostID]bool{}
+	for i := range statements {
+		s := &statements[i]
+		if s.InstanceType == "" || seen[s.Host] {
+			continue
+		}
+		seen[s.Host] = true
+		records, err := load.Records(ctx, string(s.Host), m.options.Clock())
+		if err != nil {
+			return list, err
+		}
+		if len(records) == 0 || records[len(records)-1].Capacity.VCPUs > 0 || records[len(records)-1].Capacity.MemoryBytes > 0 {
+			continue
+		}
+		r := records[len(records)-1]
+		at := slices.IndexFunc(list, func(u UnknownType) bool { return u.Provider == r.Provider && u.InstanceType == r.InstanceType })
+		if at < 0 {
+			list = append(list, UnknownType{Provider: r.Provider, InstanceType: r.InstanceType, Nearest: m.nearestTypes(r.Provider, r.InstanceType)})
+			at = len(list) - 1
+		}
+		list[at].Hosts++
+	}
+	return list, nil
+}
+
+// nearestTypes are known types like one, written with their provider where the
+// inventory names none that is known.
+func (m *Monitor) nearestTypes(provider, instanceType string) []string {
+	providers := []string{catalog.AWS, catalog.Azure, catalog.GCP}
+	if slices.Contains(providers, provider) {
+		return m.catalog.Nearest(provider, instanceType, 2)
+	}
+	var out []string
+	for _, p := range providers {
+		if _, ok := m.catalog.Type(p, instanceType); ok {
+			out = append(out, "provider "+p)
+		}
+	}
+	return out
 }
 
 func addPut(sum *fleet.PutResult, r fleet.PutResult) *fleet.PutResult {

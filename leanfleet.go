@@ -19,6 +19,8 @@ type Options struct {
 	// ReadOnly opens the directory for questions only; it may be read by many
 	// processes at once, but not beside one that writes.
 	ReadOnly bool
+	// Existing refuses to create a directory or a store where there is none.
+	Existing bool
 	// Clock tells the time; nil is time.Now.
 	Clock func() time.Time
 	// Who is named in the history of records; "" is "library".
@@ -36,13 +38,20 @@ type Options struct {
 	// MemoryBudget bounds the memory that imports stage data in, in bytes; 0 is
 	// the store's default.
 	MemoryBudget int64
+	// Prices are the user's own prices and the sources of live ones.
+	Prices PriceOptions
+	// PricesOnly opens no store: Dir need not exist, and a process that writes
+	// to it is no hindrance. Only operations about prices can then be run.
+	PricesOnly bool
 }
 
 // Monitor answers questions about a fleet and takes its measurements. It is
 // safe for use by several goroutines.
 type Monitor struct {
-	store   *store.Store
+	store   *store.Store // nil with Options.PricesOnly
 	options Options
+	catalog *catalog.Catalog
+	prices  priceState
 }
 
 // Open opens a data directory. Close it when done.
@@ -63,19 +72,32 @@ func Open(ctx context.Context, o Options) (*Monitor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the embedded catalogue: %w", err)
 	}
-	s, err := store.Open(ctx, store.Options{
-		Dir: o.Dir, ReadOnly: o.ReadOnly, Types: nominal(types), Metrics: o.Metrics,
-		Clock: o.Clock, MemoryBudget: o.MemoryBudget,
-	})
-	if err != nil {
+	m := &Monitor{options: o, catalog: types}
+	if o.PricesOnly {
+		return m, nil
+	}
+	if m.store, err = m.openStore(ctx, o.ReadOnly); err != nil {
 		return nil, fmt.Errorf("open %s: %w", o.Dir, err)
 	}
-	return &Monitor{store: s, options: o}, nil
+	return m, nil
+}
+
+func (m *Monitor) openStore(ctx context.Context, readOnly bool) (*store.Store, error) {
+	o := m.options
+	return store.Open(ctx, store.Options{
+		Dir: o.Dir, ReadOnly: readOnly, Existing: o.Existing, Types: nominal(m.catalog), Metrics: o.Metrics,
+		Clock: o.Clock, MemoryBudget: o.MemoryBudget,
+	})
 }
 
 // Close releases the data directory. Answers that are still being read end
 // with an error.
-func (m *Monitor) Close() error { return m.store.Close() }
+func (m *Monitor) Close() error {
+	if m.store == nil {
+		return nil
+	}
+	return m.store.Close()
+}
 
 // nominal is the types table: the capacity of an instance type, as far as it
 // is known.

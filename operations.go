@@ -16,6 +16,10 @@ type Operation struct {
 	Summary string
 	// Writes says that the data directory must be open for writing.
 	Writes bool
+	// Existing says that it writes to what is there and creates nothing.
+	Existing bool
+	// Prices says that it needs no store, see Options.PricesOnly.
+	Prices bool
 	// NewRequest returns a pointer to an empty Request.
 	NewRequest func() any
 	// Run answers a request, given as a pointer, with a Result.
@@ -24,17 +28,35 @@ type Operation struct {
 
 // operation makes an Operation of a method.
 func operation[Request, Result any](name, summary string, writes bool, method func(*Monitor, context.Context, Request) (Result, error)) Operation {
+	return newOperation(name, summary, writes, false, method)
+}
+
+// priceOperation makes an Operation of a method that needs no store.
+func priceOperation[Request, Result any](name, summary string, method func(*Monitor, context.Context, Request) (Result, error)) Operation {
+	return newOperation(name, summary, false, true, method)
+}
+
+func newOperation[Request, Result any](name, summary string, writes, prices bool, method func(*Monitor, context.Context, Request) (Result, error)) Operation {
 	return Operation{
-		Name: name, Summary: summary, Writes: writes,
+		Name: name, Summary: summary, Writes: writes, Prices: prices,
 		NewRequest: func() any { return new(Request) },
 		Run: func(ctx context.Context, m *Monitor, request any) (any, error) {
 			r, ok := request.(*Request)
 			if !ok {
 				return nil, fmt.Errorf("operation %s: the request is a %T, not a %T", name, request, new(Request))
 			}
+			if m.store == nil && !prices {
+				return nil, fmt.Errorf("operation %s: the directory was opened for prices only", name)
+			}
 			return method(m, ctx, *r)
 		},
 	}
+}
+
+// existing marks an operation that creates nothing.
+func existing(o Operation) Operation {
+	o.Existing = true
+	return o
 }
 
 // Operations lists every operation once.
@@ -46,12 +68,21 @@ func Operations() []Operation {
 		operation("hosts", "the hosts there are at a time", false, (*Monitor).Hosts),
 		operation("host", "what one host is and uses", false, (*Monitor).Host),
 		operation("host_history", "what a host's record went through", false, (*Monitor).HostHistory),
-		operation("merge_hosts", "make one host of two", true, (*Monitor).MergeHosts),
+		operation("chargeback", "what the fleet costs in a period, by owner", false, (*Monitor).Chargeback),
+		operation("chargeback_explain", "what the chargeback of one host is made of", false, (*Monitor).ChargebackExplain),
+		existing(operation("merge_hosts", "make one host of two", true, (*Monitor).MergeHosts)),
 		operation("status", "what is stored, and what is wrong with it", false, (*Monitor).Status),
 		operation("import", "store files of samples and inventories", true, (*Monitor).Import),
 		operation("export", "write stored samples or records to a file", false, (*Monitor).Export),
 		operation("simulate", "store a synthetic fleet", true, (*Monitor).Simulate),
-		operation("retain", "drop the days beyond the retention", true, (*Monitor).Retain),
+		existing(operation("retain", "drop the days beyond the retention", true, (*Monitor).Retain)),
+		existing(operation("repair", "drop the days that cannot be read", true, (*Monitor).Repair)),
+		priceOperation("price", "what an instance type is and costs", (*Monitor).Price),
+		priceOperation("search_prices", "instance types that meet a demand, by price", (*Monitor).SearchPrices),
+		priceOperation("equivalents", "types that can stand in for one, and what to check", (*Monitor).Equivalents),
+		priceOperation("update_prices", "read the providers' price lists", (*Monitor).UpdatePrices),
+		priceOperation("export_prices", "write the prices that were read to a file", (*Monitor).ExportPrices),
+		priceOperation("import_prices", "add a file of exported prices", (*Monitor).ImportPrices),
 	}
 }
 

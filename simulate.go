@@ -28,6 +28,8 @@ type SimulateRequest struct {
 	// Mix gives the weight of each kind of host, such as "idle=40,web=10"; "" is
 	// a mix in which much is idle, as in real fleets.
 	Mix string `json:"mix,omitempty"`
+	// Force allows it beside hosts that are not simulated.
+	Force bool `json:"force,omitempty"`
 	// Progress is told of the sample values made.
 	Progress func(done, total int64) `json:"-"`
 }
@@ -52,6 +54,9 @@ func (m *Monitor) Simulate(ctx context.Context, req SimulateRequest) (SimulateRe
 	if err != nil {
 		return SimulateResult{}, err
 	}
+	if err := m.onlySimulated(ctx, req.Force); err != nil {
+		return SimulateResult{}, err
+	}
 	load, err := m.store.Begin(ctx)
 	if err != nil {
 		return SimulateResult{}, fmt.Errorf("begin the simulation: %w", err)
@@ -64,17 +69,35 @@ func (m *Monitor) Simulate(ctx context.Context, req SimulateRequest) (SimulateRe
 	if err != nil {
 		return SimulateResult{}, errors.Join(err, load.Abort())
 	}
-	stored, err := load.Commit(ctx)
-	if err != nil {
-		return SimulateResult{}, fmt.Errorf("commit the simulation: %w", err)
-	}
-	r := SimulateResult{Window: summary.Window, Hosts: summary.Hosts, Stored: stored,
+	r := SimulateResult{Window: summary.Window, Hosts: summary.Hosts,
 		Truth: filepath.Join(m.options.Dir, fmt.Sprintf("simulated-truth-%d.json", req.Seed))}
-	if err := writeTruth(r.Truth, summary.Truth); err != nil {
-		return r, err
+	staged := r.Truth + ".tmp"
+	if err := writeTruth(staged, summary.Truth); err != nil {
+		return SimulateResult{}, errors.Join(err, load.Abort())
+	}
+	if r.Stored, err = load.Commit(ctx); err != nil {
+		return SimulateResult{}, errors.Join(fmt.Errorf("commit the simulation: %w", err), load.Abort(), os.Remove(staged))
+	}
+	if err := os.Rename(staged, r.Truth); err != nil {
+		return r, fmt.Errorf("the fleet is stored, but not its truth: %w", err)
 	}
 	r.Seconds = m.options.Clock().Sub(began).Seconds()
 	return r, nil
+}
+
+// onlySimulated refuses a directory that holds real hosts: a synthetic fleet
+// among them would spoil every answer, and could not be taken out again.
+func (m *Monitor) onlySimulated(ctx context.Context, force bool) error {
+	records, err := m.store.Records(ctx, fleet.Selector{}, fleet.Window{})
+	if err != nil || force {
+		return err
+	}
+	for i := range records {
+		if !records[i].Simulated() {
+			return fmt.Errorf("simulate: %s holds hosts that are not simulated, such as %s; name another directory", m.options.Dir, records[i].DisplayName())
+		}
+	}
+	return nil
 }
 
 func simulateOptions(req SimulateRequest, now time.Time) (simulate.Options, error) {

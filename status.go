@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/leanfleet/leanfleet/fleet"
@@ -69,7 +70,7 @@ func (m *Monitor) Status(ctx context.Context, req StatusRequest) (StatusResult, 
 		if err != nil {
 			return StatusResult{}, err
 		}
-		r.Store.Damaged = addProblems(r.Store.Damaged, found)
+		r.Store.Damaged = addProblems(r.Store.Damaged, r.Store.Unlisted, found)
 	}
 	if s.Samples > 0 {
 		perSample := float64(s.DayBytes) / float64(s.Samples)
@@ -83,13 +84,11 @@ func (m *Monitor) Status(ctx context.Context, req StatusRequest) (StatusResult, 
 	return r, nil
 }
 
-func addProblems(list, found []store.FileProblem) []store.FileProblem {
+// addProblems adds what was found to a list, unless that or another list has it.
+func addProblems(list, other, found []store.FileProblem) []store.FileProblem {
 	for _, f := range found {
-		known := false
-		for _, have := range list {
-			known = known || have.Path == f.Path
-		}
-		if !known {
+		same := func(have store.FileProblem) bool { return have.Path == f.Path }
+		if !slices.ContainsFunc(list, same) && !slices.ContainsFunc(other, same) {
 			list = append(list, f)
 		}
 	}
@@ -118,6 +117,9 @@ func (r *StatusResult) judge(req StatusRequest) {
 		return
 	}
 	age := time.Duration(*r.AgeSeconds * float64(time.Second))
+	if age < 0 {
+		find(LevelWarning, "the newest sample ends %s in the future: a clock is wrong, or the file's", (-age).Round(time.Second))
+	}
 	if req.MaxAge > 0 && age > req.MaxAge {
 		find(LevelCritical, "the newest sample ended %s ago, more than %s", age.Round(time.Second), req.MaxAge)
 	}
@@ -129,12 +131,7 @@ func (m *Monitor) simulated(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	for i := range records {
-		if records[i].Origin == fleet.OriginSimulated {
-			return true, nil
-		}
-	}
-	return false, nil
+	return fleet.AnySimulated(records), nil
 }
 
 // RetainRequest asks to drop the days beyond the retention.

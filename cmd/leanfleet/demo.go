@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -27,6 +28,9 @@ answers about it. With --data the directory is kept, so that you can ask on.`,
 		Example: "  leanfleet demo\n  leanfleet demo --data demo && leanfleet top --data demo",
 		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if !a.forPeople() {
+				return usage(errors.New("the demo is for people; -o json and csv are for the verbs it shows"))
+			}
 			keep = a.flags.data != ""
 			if !keep {
 				dir, err := os.MkdirTemp("", "leanfleet-demo-")
@@ -137,7 +141,7 @@ func (a *app) demoSize(ctx context.Context, _ scopeFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := a.print(statusAnswer(a, &r)); err != nil {
+	if err := statusAnswer(a, &r).table.Write(a.out, report.FormatTable, a.style); err != nil {
 		return err
 	}
 	days := float64(r.Store.Days)

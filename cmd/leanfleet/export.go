@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"compress/gzip"
 	"fmt"
 	"io"
 	"os"
@@ -55,7 +56,7 @@ others; docs/files.md has the queries.`,
 	c.Flags().StringSliceVar(&req.Metrics, "metrics", nil, "`names` of the metrics (default: all that have samples)")
 	c.Flags().StringVar(&req.Format, "format", "", "`csv or parquet` (default: by the file's name, else csv)")
 	c.Flags().StringVar(&req.Times, "times", "", "how CSV writes times: `rfc3339 or unix_ms` (default rfc3339)")
-	c.Flags().StringVar(&file, "file", "", "`file` to write (default: standard output)")
+	c.Flags().StringVar(&file, "file", "", "`file` to write (default: standard output); .gz is compressed")
 	return c
 }
 
@@ -92,9 +93,10 @@ func (a *app) export(c *cobra.Command, req *leanfleet.ExportRequest, path string
 		return fmt.Errorf("create %s: %w", path, err)
 	}
 	w := bufio.NewWriterSize(io.Writer(f), 1<<20)
-	req.Output = w
+	packed, finish := compressed(w, path)
+	req.Output = packed
 	err = a.exportTo(c, req)
-	for _, step := range []func() error{w.Flush, func() error { return f.Chmod(0o644) }, f.Sync, f.Close} {
+	for _, step := range []func() error{finish, w.Flush, func() error { return f.Chmod(0o644) }, f.Sync, f.Close} {
 		if stepErr := step(); err == nil && stepErr != nil {
 			err = fmt.Errorf("write %s: %w", path, stepErr)
 		}
@@ -107,6 +109,15 @@ func (a *app) export(c *cobra.Command, req *leanfleet.ExportRequest, path string
 		return err
 	}
 	return nil
+}
+
+// compressed packs what a file's name says is packed.
+func compressed(w io.Writer, path string) (io.Writer, func() error) {
+	if strings.HasSuffix(path, ".gz") {
+		z := gzip.NewWriter(w)
+		return z, z.Close
+	}
+	return w, func() error { return nil }
 }
 
 func (a *app) exportTo(c *cobra.Command, req *leanfleet.ExportRequest) error {

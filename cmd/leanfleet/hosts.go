@@ -77,7 +77,7 @@ func (a *app) location() *time.Location {
 func hostsAnswer(a *app, r *hosts.ListResult) answer {
 	loc := a.location()
 	t := &report.Table{
-		Title: "hosts as of " + report.FormatTime(r.AsOf, loc),
+		Title: "hosts as of " + report.FormatTime(r.AsOf, loc) + simulatedLabel(fleet.AnySimulated(r.Hosts)),
 		Columns: []report.Column{
 			{Key: "name", Header: "host"}, {Key: "host", Header: "id", Wide: true},
 			{Key: "provider", Header: "provider", Wide: true}, {Key: "account", Header: "account", Wide: true},
@@ -162,6 +162,9 @@ func newHostsShow(a *app) *cobra.Command {
 			var err error
 			if req.Scope, err = scope.resolve(a); err != nil {
 				return err
+			}
+			if req.Select != "" {
+				return usage(fmt.Errorf("hosts show is about one host; -l %s has no meaning", req.Select))
 			}
 			req.Host = args[0]
 			result, err := ask[hosts.ShowResult](c.Context(), a, "host", &req)

@@ -92,7 +92,7 @@ file again changes nothing.`,
 		},
 	}
 	c.Flags().StringSliceVar(&f.req.Inventory, "inventory", nil, "inventory `file`s to store in the same commit")
-	c.Flags().StringToStringVar(&rename, "map", nil, "read a column under another name: `theirs=ours`; theirs=- leaves it out")
+	c.Flags().StringToStringVar(&rename, "map", nil, "read a column of all files under another name: `theirs=ours`; theirs=- leaves it out")
 	c.Flags().StringVar(&step, "step", "", "the `time` each row covers, such as 5m (default: each host's commonest difference)")
 	c.Flags().StringVar(&f.req.Stamp, "stamp", "", "which end of its interval a time names: `start or end` (default start)")
 	c.Flags().BoolVar(&f.req.SkipBad, "skip-bad", false, "leave impossible values out and count them, in place of stopping")
@@ -191,6 +191,17 @@ func importAnswer(a *app, r *leanfleet.ImportResult) answer {
 		add("hosts changed", int64(p.Changed))
 		add("hosts corrected", int64(p.Corrected))
 		add("hosts unchanged", int64(p.Unchanged))
+		for _, x := range r.UnknownTypes {
+			provider := x.Provider
+			if provider == "" {
+				provider = "no provider"
+			}
+			hint := ""
+			if len(x.Nearest) > 0 {
+				hint = "; meant was perhaps " + strings.Join(x.Nearest, " or ")
+			}
+			note("%s of %s, instance type %s: the catalogue does not know it, so their size is unknown%s.", plural(int64(x.Hosts), "host"), provider, x.InstanceType, hint)
+		}
 		for _, x := range p.Conflicts {
 			note("conflict, not applied: %s: %s", x.Host, x.Reason)
 		}
@@ -220,7 +231,11 @@ func importNotes(r *leanfleet.ImportResult, note func(string, ...any)) {
 			note("... and %s more; -o json lists all", plural(int64(len(s.High)-5), "host"))
 			break
 		}
-		note("%s: %s of %s, highest %s: is its capacity right?", h.Host, plural(h.Samples, "sample"), h.Metric, report.FormatRatio(h.Highest))
+		question := "is its capacity right?"
+		if h.Highest > 2 {
+			question = "is the file in percent? Ratios are 0.403, not 40.3; import it again when it is mended"
+		}
+		note("%s: %s of %s, highest %s: %s", h.Host, plural(h.Samples, "sample"), h.Metric, report.FormatRatio(h.Highest), question)
 	}
 }
 

@@ -12,8 +12,10 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/leanfleet/leanfleet/fleet"
 	"github.com/leanfleet/leanfleet/internal/config"
 	"github.com/leanfleet/leanfleet/internal/report"
+	"github.com/leanfleet/leanfleet/pricing"
 )
 
 // Exit codes of all verbs but checks, which follow monitoring plugins.
@@ -52,6 +54,7 @@ type app struct {
 	config     *config.Config
 	configFile string // "" when there is none
 	flags      flags
+	sources    []pricing.PriceSource // of the verb that updates prices
 }
 
 // exitError carries an exit code; its error is printed when it is not nil.
@@ -76,6 +79,10 @@ func (a *app) run(ctx context.Context, args []string) int {
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitDone
+	}
+	var request *fleet.RequestError
+	if errors.As(err, &request) {
+		err = usage(err)
 	}
 	var e *exitError
 	code := exitFailed

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
 
@@ -31,7 +32,10 @@ func (a *app) print(x answer) error {
 	case config.OutputJSON:
 		return report.WriteJSON(a.out, x.result)
 	case config.OutputJSONL:
-		return report.WriteJSONLines(a.out, x.rows)
+		a.notes(x.table.Notes)
+		return report.WriteJSONLines(a.out, limited(x.rows, a.config.Limit))
+	case config.OutputCSV:
+		a.notes(x.table.Notes)
 	}
 	view, err := x.table.View(report.View{SortBy: a.flags.sortBy, Columns: a.flags.columns, Limit: a.config.Limit})
 	if err != nil {
@@ -44,6 +48,23 @@ func (a *app) print(x answer) error {
 		return x.after()
 	}
 	return nil
+}
+
+// notes prints on standard error what the formats for machines have no place
+// for, such as files that were left out.
+func (a *app) notes(list []string) {
+	for _, n := range list {
+		a.note("%s", n)
+	}
+}
+
+// limited is the first items of a slice; a limit of 0 is all.
+func limited(rows any, limit int) any {
+	v := reflect.ValueOf(rows)
+	if limit == 0 || v.Kind() != reflect.Slice || v.Len() <= limit {
+		return rows
+	}
+	return v.Slice(0, limit).Interface()
 }
 
 // forPeople says whether the output is a table.
@@ -157,10 +178,16 @@ func window(w fleet.Window, loc *time.Location) string {
 	return fmt.Sprintf("[%s, %s)", report.FormatTime(w.Start, loc), report.FormatTime(w.End, loc))
 }
 
-// dataNote says what the data covers when an answer is empty.
-func dataNote(data *fleet.Window, loc *time.Location) []string {
-	if data == nil {
+// dataNote says why an answer is empty: no host, no sample of the metric, or
+// another time than the data covers.
+func dataNote(data *fleet.Window, asked fleet.Window, hosts int, metric, selector string, loc *time.Location) []string {
+	switch {
+	case data == nil:
 		return nil
+	case hosts == 0 && selector != "" && data.Overlaps(asked):
+		return []string{fmt.Sprintf("No host matches %s in this window; leanfleet hosts lists those there are.", selector)}
+	case data.Overlaps(asked):
+		return []string{fmt.Sprintf("No samples of %s in this window, though there are others; leanfleet status -o wide counts the samples of each metric.", metric)}
 	}
 	return []string{fmt.Sprintf("No samples in this window. The data covers %s; try --as-of %s.",
 		window(*data, loc), data.End.UTC().Format(time.RFC3339))}
@@ -185,4 +212,44 @@ func plural(n int64, one string) string {
 		many = strings.TrimSuffix(one, "y") + "ies"
 	}
 	return report.FormatCount(n) + " " + many
+}
+
+// simulatedLabel marks the title of an answer about a synthetic fleet.
+func simulatedLabel(simulated bool) string {
+	if simulated {
+		return " (simulated)"
+	}
+	return ""
+}
+
+// blackoutNotes say which configured blackouts an answer left out.
+func (a *app) blackoutNotes(w fleet.Window, loc *time.Location) []string {
+	var out []string
+	for _, b := range a.config.Blackouts {
+		x := fleet.Window{Start: b.From, End: b.To}
+		if !x.Overlaps(w) {
+			continue
+		}
+		why := ""
+		if b.Reason != "" {
+			why = ": " + b.Reason
+		}
+		out = append(out, fmt.Sprintf("Left out: the blackout %s%s", window(x, loc), why))
+	}
+	return out
+}
+
+// groupNotes say which keys no host of the answer has a value for.
+func groupNotes(by []string, groups []fleet.GroupKey) []string {
+	var out []string
+	for i, key := range by {
+		none := len(groups) > 0
+		for _, g := range groups {
+			none = none && g[i].Value == nil
+		}
+		if none {
+			out = append(out, fmt.Sprintf("No host has a value for %s; leanfleet hosts shows the tags there are.", key))
+		}
+	}
+	return out
 }

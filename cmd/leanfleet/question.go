@@ -74,14 +74,14 @@ func (a *app) directory() (string, error) {
 	return a.config.DataDirectory(a.env)
 }
 
-// open opens the data directory.
-func (a *app) open(ctx context.Context, readOnly bool) (*leanfleet.Monitor, error) {
+// open opens the data directory for an operation.
+func (a *app) open(ctx context.Context, op leanfleet.Operation) (*leanfleet.Monitor, error) {
 	dir, err := a.directory()
 	if err != nil {
 		return nil, err
 	}
 	o := leanfleet.Options{
-		Dir: dir, ReadOnly: readOnly, Clock: a.now, Who: a.who(),
+		Dir: dir, ReadOnly: !op.Writes, Existing: op.Existing, PricesOnly: op.Prices, Prices: a.priceOptions(), Clock: a.now, Who: a.who(),
 		Timezone: string(a.config.TimeZone), MemoryBudget: int64(a.config.Import.MemoryBudget),
 	}
 	if o.Metrics, err = a.config.FleetMetrics(); err != nil {
@@ -122,7 +122,7 @@ func ask[Result any](ctx context.Context, a *app, operation string, request any)
 	if !ok {
 		panic("BUG: no operation " + operation)
 	}
-	m, err := a.open(ctx, !op.Writes)
+	m, err := a.open(ctx, op)
 	if err != nil {
 		return zero, err
 	}

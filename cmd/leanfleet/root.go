@@ -35,6 +35,7 @@ samples, and keeps what each host was at the time: size, region, tags.
 Start with "leanfleet demo", or import what you have:
   leanfleet import samples usage.csv.gz --inventory hosts.csv
   leanfleet stats --metric cpu_usage --range 28d --group-by dept`,
+		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          noArgs,
@@ -78,8 +79,8 @@ Start with "leanfleet demo", or import what you have:
 // verbs lists every verb once, in the order of the help text.
 func verbs(a *app) []*cobra.Command {
 	return []*cobra.Command{
-		newStats(a), newTrend(a), newTop(a), newHosts(a), newStatus(a),
-		newImport(a), newExport(a), newSimulate(a), newRetain(a),
+		newStats(a), newTrend(a), newTop(a), newHosts(a), newPrices(a), newChargeback(a), newStatus(a),
+		newImport(a), newExport(a), newSimulate(a), newRetain(a), newRepair(a),
 		newDemo(a), newConfig(a), newVersion(a),
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -81,10 +82,17 @@ func (a *app) statisticsDefaults(over *statistics.Over, percentiles *[]float64) 
 func statsAnswer(a *app, req *statistics.Request, r *statistics.Result, scope *scopeFlags) answer {
 	loc := scope.location(a)
 	t := &report.Table{
-		Title:   fmt.Sprintf("%s over %s, %s", r.Metric, r.Over, window(r.Window, loc)),
+		Title:   fmt.Sprintf("%s over %s, %s", r.Metric, r.Over, window(r.Window, loc)) + simulatedLabel(r.Simulated),
 		Columns: append(groupColumns(req.GroupBy), report.Column{Key: "hosts", Header: "hosts", Kind: report.KindInteger}),
-		Notes:   append(dataNote(r.Data, loc), damageNotes(r.Damaged)...),
 	}
+	hosts := 0
+	var keys []fleet.GroupKey
+	for i := range r.Groups {
+		hosts += r.Groups[i].Hosts
+		keys = append(keys, r.Groups[i].Group)
+	}
+	t.Notes = slices.Concat(dataNote(r.Data, r.Window, hosts, r.Metric, req.Select, loc), groupNotes(req.GroupBy, keys),
+		a.blackoutNotes(r.Window, loc), damageNotes(r.Damaged))
 	var percentiles []statistics.Percentile
 	if len(r.Groups) > 0 {
 		percentiles = r.Groups[0].Percentiles
@@ -119,9 +127,18 @@ func statsAnswer(a *app, req *statistics.Request, r *statistics.Result, scope *s
 		t.Notes = append(t.Notes, plural(lacking, "sample")+" left out: the size of the host at that time is unknown; give vcpus and memory_bytes or instance_type in an inventory.")
 	}
 	if r.QuantileError > 0 {
-		t.Notes = append(t.Notes, fmt.Sprintf("Quantiles are within %s of the exact ones.", report.FormatRatio(r.QuantileError)))
+		t.Notes = append(t.Notes, quantileNote(r.Metric, r.QuantileError))
 	}
 	return answer{result: r, rows: r.Groups, table: t, after: func() error { return printDistributions(a, r) }}
+}
+
+// quantileNote says how exact quantiles are.
+func quantileNote(metric string, bound float64) string {
+	s := fmt.Sprintf("Quantiles are within %s of the exact ones", report.FormatRatio(bound))
+	if m, err := fleet.CanonicalMetrics().Lookup(metric); err == nil && m.Derived() {
+		s += fmt.Sprintf("; %s is stored, rounded to 0.01 %% of the capacity", m.Ratio)
+	}
+	return s + "."
 }
 
 func peakCells(unit fleet.Unit, g *statistics.Group) report.Row {

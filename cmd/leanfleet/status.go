@@ -73,7 +73,12 @@ func statusAnswer(a *app, r *leanfleet.StatusResult) answer {
 	if r.BytesPerSample != nil {
 		add("bytes per sample", fmt.Sprintf("%.2f", *r.BytesPerSample))
 		add("samples cover", window(s.Seen, a.location()))
-		add("newest sample", report.FormatDuration(time.Duration(*r.AgeSeconds*float64(time.Second)).Round(time.Second))+" ago")
+		age := time.Duration(*r.AgeSeconds * float64(time.Second)).Round(time.Second)
+		when := report.FormatDuration(age) + " ago"
+		if age < 0 {
+			when = "in " + report.FormatDuration(-age)
+		}
+		add("newest sample", when)
 	}
 	metrics := slices.Sorted(maps.Keys(s.Metrics))
 	if a.config.Output == config.OutputWide {

@@ -55,7 +55,7 @@ func TestTerminal(t *testing.T) {
 		t.Errorf("no plot:\n%s", out)
 	}
 	_, errs, code := run(terminal, nil, "stats", "--metric", "nothing")
-	if code != exitFailed || !strings.HasPrefix(errs, "\x1b[31mleanfleet:") {
+	if code != exitUsage || !strings.HasPrefix(errs, "\x1b[31mleanfleet:") {
 		t.Errorf("an error on a terminal: %d, %q", code, errs)
 	}
 	if _, errs, _ := run(plain, nil, "stats", "--metric", "nothing"); strings.Contains(errs, "\x1b") {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -44,13 +45,13 @@ func newTop(a *app) *cobra.Command {
 func topAnswer(a *app, r *statistics.TopResult, scope *scopeFlags) answer {
 	loc := scope.location(a)
 	t := &report.Table{
-		Title: fmt.Sprintf("%s ranked by %s, %s", r.Metric, r.By, window(r.Window, loc)),
+		Title: fmt.Sprintf("%s ranked by %s, %s", r.Metric, r.By, window(r.Window, loc)) + simulatedLabel(r.Simulated),
 		Columns: []report.Column{
 			{Key: "name", Header: "host"}, {Key: "host", Header: "id", Wide: true},
 			{Key: "provider", Header: "provider", Wide: true}, {Key: "region", Header: "region", Wide: true},
-			{Key: "instance_type", Header: "instance type"}, {Key: "tags", Header: "tags"},
+			{Key: "instance_type", Header: "instance type"}, {Key: "tags", Header: "tags", Wide: true},
 		},
-		Notes: append(dataNote(r.Data, loc), damageNotes(r.Damaged)...),
+		Notes: slices.Concat(dataNote(r.Data, r.Window, r.Of, r.Metric, scope.scope.Select, loc), a.blackoutNotes(r.Window, loc), damageNotes(r.Damaged)),
 	}
 	var percentiles []statistics.Percentile
 	if len(r.Hosts) > 0 {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -56,17 +57,27 @@ the same length before. On a terminal a plot comes with it.`,
 
 func trendAnswer(a *app, req *statistics.TrendRequest, r *statistics.TrendResult, loc *time.Location, show string) answer {
 	t := &report.Table{
-		Title:   fmt.Sprintf("%s by %s, over %s, %s", r.Metric, r.Step, r.Over, window(r.Window, loc)),
+		Title:   fmt.Sprintf("%s by %s, over %s, %s", r.Metric, r.Step, r.Over, window(r.Window, loc)) + simulatedLabel(r.Simulated),
 		Columns: append(groupColumns(req.GroupBy), report.Column{Key: "start", Header: "start", Kind: report.KindTime}, report.Column{Key: "hosts", Header: "hosts", Kind: report.KindInteger}),
-		Notes:   append(dataNote(r.Data, loc), damageNotes(r.Damaged)...),
 	}
+	hosts := 0
+	var keys []fleet.GroupKey
+	for _, g := range r.Groups {
+		keys = append(keys, g.Group)
+		for i := range g.Points {
+			hosts = max(hosts, g.Points[i].Hosts)
+		}
+	}
+	t.Notes = slices.Concat(dataNote(r.Data, r.Window, hosts, r.Metric, req.Select, loc), groupNotes(req.GroupBy, keys),
+		a.blackoutNotes(r.Window, loc), damageNotes(r.Damaged))
 	var percentiles []statistics.Percentile
 	if len(r.Groups) > 0 && len(r.Groups[0].Points) > 0 {
 		percentiles = r.Groups[0].Points[0].Percentiles
 	}
 	t.Columns = append(t.Columns, figureColumns(r.Unit, percentiles)...)
+	first := a.newestSteps(r, t)
 	for _, g := range r.Groups {
-		for i := range g.Points {
+		for i := first; i < len(g.Points); i++ {
 			p := &g.Points[i]
 			row := append(groupCells(g.Group), report.Time(p.Start.In(loc)), report.Integer(int64(p.Hosts)))
 			t.Rows = append(t.Rows, append(row, figureCells(r.Unit, &p.Figures)...))
@@ -78,6 +89,21 @@ func trendAnswer(a *app, req *statistics.TrendRequest, r *statistics.TrendResult
 		}
 		return plotTrend(a, r, loc, show)
 	}}
+}
+
+// newestSteps is the first step that a table shows: where there are more rows
+// than the limit, each group's newest ones.
+func (a *app) newestSteps(r *statistics.TrendResult, t *report.Table) int {
+	if len(r.Groups) == 0 || a.config.Limit == 0 || !a.forPeople() || a.flags.sortBy != "" {
+		return 0
+	}
+	steps := len(r.Groups[0].Points)
+	show := max(1, a.config.Limit/len(r.Groups))
+	if show >= steps || show*len(r.Groups) > a.config.Limit {
+		return 0
+	}
+	t.Notes = append(t.Notes, fmt.Sprintf("The newest %s of each group of %d; --limit 0 shows all.", plural(int64(show), "step"), steps))
+	return steps - show
 }
 
 // printSlopes prints a line a group: where it is going.
