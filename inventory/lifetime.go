@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"sort"
 	"time"
 
 	"github.com/leanfleet/leanfleet/fleet"
@@ -47,7 +48,8 @@ func Lifetime(timeline []fleet.Record) [][]fleet.Window {
 		if live.Start.IsZero() {
 			continue
 		}
-		for j := range timeline {
+		first := sort.Search(len(timeline), func(j int) bool { return startsBefore(live.Start, timeline[j].To) })
+		for j := first; j < len(timeline) && (live.End.IsZero() || timeline[j].From.Before(live.End)); j++ {
 			w := live.Intersect(timeline[j].Window())
 			if w.End.IsZero() || !w.Empty() {
 				out[j] = join(out[j], w)

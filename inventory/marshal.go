@@ -244,8 +244,15 @@ func (d *document) read(all []field, fields []fieldSpans) (*host, error) {
 		}
 	}
 	h.lines = make([]namedLine, 0, len(fields))
+	total := 0
 	for _, f := range fields {
-		l, err := readLine(all, f.column, f.list)
+		total += len(f.list)
+	}
+	room := make(line, total)
+	for _, f := range fields {
+		n := len(f.list)
+		l, err := readLine(all, f.column, f.list, room[:n:n])
+		room = room[n:]
 		if err != nil {
 			return nil, fmt.Errorf("field %s: %w", f.column, err)
 		}
@@ -254,11 +261,11 @@ func (d *document) read(all []field, fields []fieldSpans) (*host, error) {
 	return h, nil
 }
 
-func readLine(all []field, column string, list []spanDocument) (line, error) {
+// readLine checks the spans of a field and puts them into a line of as many.
+func readLine(all []field, column string, list []spanDocument, l line) (line, error) {
 	if len(list) == 0 || !list[0].From.IsZero() {
 		return nil, fmt.Errorf("it does not begin at the beginning of time")
 	}
-	l := make(line, len(list))
 	for i, s := range list {
 		l[i] = span{from: clean(s.From), known: s.Value != nil, stated: clean(s.Stated), write: max(s.Write, 0)}
 		if s.Value != nil {

@@ -1,8 +1,8 @@
 package inventory
 
 import (
-	"bytes"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -14,7 +14,7 @@ import (
 // encoding/json then reads or refuses. Opening a store reads a document for
 // every host, and this is several times faster.
 func quickDocument(data []byte) (document, []fieldSpans, bool) {
-	q := quick{b: data}
+	q := quick{b: string(data)} // values are parts of this one string
 	var d document
 	var fields []fieldSpans
 	q.object(func(key string) {
@@ -72,9 +72,11 @@ type fieldSpans struct {
 
 // quick is a place in a document.
 type quick struct {
-	b      []byte
+	b      string
 	i      int
 	failed bool
+	spare  []spanDocument // room for the spans of the next fields
+	values []string       // and for their values
 }
 
 func (q *quick) fail() {
@@ -84,7 +86,7 @@ func (q *quick) fail() {
 
 // is passes a text if it comes next.
 func (q *quick) is(text string) bool {
-	if len(q.b)-q.i >= len(text) && string(q.b[q.i:q.i+len(text)]) == text {
+	if strings.HasPrefix(q.b[q.i:], text) {
 		q.i += len(text)
 		return true
 	}
@@ -139,24 +141,27 @@ func (q *quick) list(item func()) {
 
 func (q *quick) string() string {
 	q.want(`"`)
-	n := bytes.IndexByte(q.b[q.i:], '"')
+	n := strings.IndexByte(q.b[q.i:], '"')
 	if n < 0 {
 		q.fail()
 		return ""
 	}
 	s := q.b[q.i : q.i+n]
-	for _, c := range s {
+	ascii := true
+	for i := range len(s) {
+		c := s[i]
 		if c == '\\' || c < 0x20 {
 			q.fail()
 			return ""
 		}
+		ascii = ascii && c < utf8.RuneSelf
 	}
-	if !utf8.Valid(s) {
+	if !ascii && !utf8.ValidString(s) {
 		q.fail()
 		return ""
 	}
 	q.i += n + 1
-	return string(s)
+	return s
 }
 
 func (q *quick) time() time.Time {
@@ -172,7 +177,7 @@ func (q *quick) int() int {
 	for n < len(q.b) && q.b[n] >= '0' && q.b[n] <= '9' {
 		n++
 	}
-	v, err := strconv.Atoi(string(q.b[q.i:n]))
+	v, err := strconv.Atoi(q.b[q.i:n])
 	if err != nil || q.b[q.i] == '0' && n > q.i+1 {
 		q.fail()
 		return 0
@@ -187,7 +192,11 @@ func (q *quick) bool() bool {
 }
 
 func (q *quick) spans() []spanDocument {
-	list := make([]spanDocument, 0, 1)
+	if len(q.spare) == 0 {
+		q.spare, q.values = make([]spanDocument, 24), make([]string, 24)
+	}
+	list, values := q.spare[:0:1], q.values[:1:1] // most fields have one span
+	q.spare, q.values = q.spare[1:], q.values[1:]
 	q.list(func() {
 		var s spanDocument
 		q.object(func(key string) {
@@ -196,8 +205,11 @@ func (q *quick) spans() []spanDocument {
 				s.From = q.time()
 			case "value":
 				if !q.is("null") {
-					v := q.string()
-					s.Value = &v
+					s.Value = &values[0]
+					if len(list) > 0 {
+						s.Value = new(string)
+					}
+					*s.Value = q.string()
 				}
 			case "stated":
 				s.Stated = q.time()
