@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/leanfleet/leanfleet"
+	"github.com/leanfleet/leanfleet/chargeback"
 	"github.com/leanfleet/leanfleet/fleet"
 	"github.com/leanfleet/leanfleet/hosts"
 	"github.com/leanfleet/leanfleet/internal/report"
@@ -73,7 +74,7 @@ func (a *app) demo(c *cobra.Command, req *leanfleet.SimulateRequest) error {
 	}
 	ctx := c.Context()
 	scope := scopeFlags{scope: fleet.Scope{AsOf: made.Window.End, Range: fmt.Sprintf("%dd", req.Days)}}
-	for _, part := range []func(context.Context, scopeFlags) error{a.demoHosts, a.demoStats, a.demoTrend, a.demoSize} {
+	for _, part := range []func(context.Context, scopeFlags) error{a.demoHosts, a.demoStats, a.demoTrend, a.demoSize, a.demoCosts} {
 		if err := part(ctx, scope); err != nil {
 			return err
 		}
@@ -148,4 +149,18 @@ func (a *app) demoSize(ctx context.Context, _ scopeFlags) error {
 	perHost := float64(r.Store.DayBytes) / float64(max(1, r.Store.Hosts)) / max(1, days) * 90
 	fmt.Fprintf(a.out, "that is %s a host for 90 days of all metrics\n", report.FormatBytes(perHost))
 	return nil
+}
+
+func (a *app) demoCosts(ctx context.Context, scope scopeFlags) error {
+	a.heading("What the (simulated) departments cost, from the embedded list prices")
+	w, err := fleet.ParseWindow(scope.scope.Range, scope.scope.AsOf, time.UTC)
+	if err != nil {
+		return err
+	}
+	r, err := ask[chargeback.Result](ctx, a, "chargeback", &chargeback.Request{
+		Start: w.Start.Format(time.RFC3339), End: w.End.Format(time.RFC3339), AsOf: w.End, GroupBy: []string{"dept"}})
+	if err != nil {
+		return err
+	}
+	return a.print(chargebackAnswer(a, &r, false, scope.location(a)))
 }

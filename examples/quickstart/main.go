@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/leanfleet/leanfleet"
+	"github.com/leanfleet/leanfleet/chargeback"
 	"github.com/leanfleet/leanfleet/fleet"
 )
 
@@ -76,6 +77,16 @@ func run(ctx context.Context, dir string, out io.Writer) error {
 	for _, g := range stats.Groups {
 		fmt.Fprintf(out, "  %-14s hosts %d  mean %.4f  median %.4f  p95 %.4f  p99 %.4f  coverage %.2f\n",
 			g.Group, g.Hosts, *g.Mean, *g.Median, *g.P95, *g.P99, *g.Coverage)
+	}
+
+	// What did they cost in January?
+	report, err := m.Chargeback(ctx, chargeback.Request{Period: "2024-01", GroupBy: []string{"dept"}})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\ncost of January 2024 in %s\n", report.Currency)
+	for _, g := range report.Groups {
+		fmt.Fprintf(out, "  %-14s %s for %.0f host hours (prices: %s)\n", g.Group, g.Cost, g.HostHours, g.PriceBasis)
 	}
 	return nil
 }
