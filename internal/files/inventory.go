@@ -286,7 +286,8 @@ func contradiction(columns []inventoryColumn, a, b *fleet.Statement) (string, bo
 
 // WriteInventory writes records as an inventory that ReadInventory reads back
 // as the same: the columns of docs/files.md, then a column for each tag key of
-// any record, in alphabetical order. Unknown values are empty. Capacities that
+// any record, in alphabetical order. Unknown values are empty,
+// and so is a name that is the id of its host. Capacities that
 // come from the catalogue of instance types are left out, lest reading the file
 // state them; so are tags with an empty value and what no inventory states
 // (when a host was seen, where a record came from).
