@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -207,6 +208,9 @@ func (req *PriceSearchRequest) query() (pricing.CandidateQuery, error) {
 		if n < 0 {
 			return q, fmt.Errorf("search prices: the %s is negative", what)
 		}
+		if math.IsNaN(n) || math.IsInf(n, 0) {
+			return q, fmt.Errorf("search prices: the %s is not a number", what)
+		}
 	}
 	return q, nil
 }
@@ -346,7 +350,7 @@ func (m *Monitor) Equivalents(ctx context.Context, req EquivalentsRequest) (Equi
 	if req.Provider, err = m.providerOf(b, req.Provider, req.InstanceType); err != nil {
 		return r, err
 	}
-	if req.Smaller < 0 || req.Smaller >= 1 || req.Limit < 0 {
+	if !(req.Smaller >= 0 && req.Smaller < 1) || req.Limit < 0 {
 		return r, fleet.BadRequest(fmt.Errorf("equivalents of %s: a match may be smaller by a share from 0 to below 1, and the limit is not negative", req.InstanceType))
 	}
 	if req.Region, err = m.usualRegion(ctx, b, req.Provider, req.Region); err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -630,6 +631,8 @@ func TestSearchAndEquivalents(t *testing.T) {
 		{leanfleet.PriceSearchRequest{Near: "us-east-1", Providers: []string{"gpc"}}, `did you mean "gcp"`},
 		{leanfleet.PriceSearchRequest{Near: "us-east-1", Currency: "EURO"}, "did you mean EUR"},
 		{leanfleet.PriceSearchRequest{Near: "us-east-1", VCPUs: -1}, "is negative"},
+		{leanfleet.PriceSearchRequest{Near: "us-east-1", VCPUs: math.NaN()}, "is not a number"},
+		{leanfleet.PriceSearchRequest{Near: "us-east-1", GPUs: math.NaN()}, "is not a number"},
 	} {
 		if _, err := m.SearchPrices(t.Context(), c.req); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v; want %q", c.req, err, c.want)
@@ -659,6 +662,7 @@ func TestSearchAndEquivalents(t *testing.T) {
 		{leanfleet.EquivalentsRequest{InstanceType: "m5.xlarge", Region: "us-eat-1"}, "did you mean us-east-1"},
 		{leanfleet.EquivalentsRequest{InstanceType: "m5.xlarge", To: []string{"gpc"}}, `did you mean "gcp"`},
 		{leanfleet.EquivalentsRequest{InstanceType: "m5.xlarge", Smaller: 1}, "smaller by a share"},
+		{leanfleet.EquivalentsRequest{InstanceType: "m5.xlarge", Smaller: math.NaN()}, "smaller by a share"},
 	} {
 		if _, err := m.Equivalents(t.Context(), c.req); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v; want %q", c.req, err, c.want)

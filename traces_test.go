@@ -24,6 +24,9 @@ import (
 // beside the project. Without it the test is skipped, loudly.
 func traces(t *testing.T) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("SKIPPED: real traces take minutes in a shortened run under the race detector; the full run has them")
+	}
 	dir := os.Getenv("LEANFLEET_TRACES")
 	if dir == "" {
 		dir = filepath.Join("..", "shared", "traces")

@@ -29,7 +29,11 @@ func (b *bill) commit() ([]commitmentSum, error) {
 	}
 	next := 0
 	var active []*piece
-	for _, slot := range slots(pieces, begin, b.plan.looked.End, set) {
+	changes, err := b.rateChanges(pieces, set)
+	if err != nil {
+		return nil, err
+	}
+	for _, slot := range slots(pieces, begin, b.plan.looked.End, set, changes) {
 		for next < len(pieces) && pieces[next].Start.Before(slot.end) {
 			active = append(active, pieces[next])
 			next++
@@ -62,13 +66,66 @@ func (b *bill) coverable(set *pricing.Commitments) []*piece {
 	return out
 }
 
+// rate is what an hour of a type costs under a commitment.
+func rate(c *pricing.Commitment, provider, region, typ, os string) what {
+	if os == "" {
+		os = pricing.Linux
+	}
+	return what{kind: compute, provider: provider, region: region, name: typ, os: os, purchase: c.Kind, term: c.Term}
+}
+
+// ratesAt gives the rates of commitments to spend that hold at a time, found as
+// all prices are. An error goes to failed.
+func (b *bill) ratesAt(at time.Time, failed *error) pricing.RateFunc {
+	return func(c *pricing.Commitment, u *pricing.Usage) (money.Price, bool) {
+		list, err := b.quotes.of(rate(c, u.Provider, u.Region, u.Spec.InstanceType, u.OS))
+		if err != nil {
+			*failed = err
+			return money.Price{}, false
+		}
+		for i := range list {
+			if list[i].Contains(at) {
+				return list[i].quote.contracted, list[i].known
+			}
+		}
+		return money.Price{}, false
+	}
+}
+
+// rateChanges returns the clock hours that are the first with another rate.
+func (b *bill) rateChanges(pieces []*piece, set *pricing.Commitments) ([]time.Time, error) {
+	var out []time.Time
+	seen := map[what]bool{}
+	for _, c := range set.All() {
+		if c.Spend.IsZero() || !c.Percent.IsZero() {
+			continue // it needs no rates of the book
+		}
+		for _, x := range pieces {
+			w := rate(&c, x.what.provider, x.what.region, x.what.name, x.what.os)
+			if seen[w] || c.Provider != w.provider || (c.Region != "" && c.Region != w.region) {
+				continue
+			}
+			seen[w] = true
+			list, err := b.quotes.of(w)
+			if err != nil {
+				return nil, err
+			}
+			for _, q := range list[min(1, len(list)):] {
+				out = append(out, q.Start.Add(time.Hour-1).Truncate(time.Hour))
+			}
+		}
+	}
+	return out, nil
+}
+
 type slot struct{ start, end time.Time }
 
 // slots cuts time into clock hours in which something begins or ends, and rows
-// of hours between them. A commitment that begins or ends within an hour cuts
-// it.
-func slots(pieces []*piece, begin, end time.Time, set *pricing.Commitments) []slot {
+// of hours between them, also at the given hours. A commitment that begins or
+// ends within an hour cuts it.
+func slots(pieces []*piece, begin, end time.Time, set *pricing.Commitments, hours []time.Time) []slot {
 	cuts := append(set.Boundaries(begin, end), begin, end)
+	cuts = append(cuts, hours...)
 	for _, x := range pieces {
 		for _, t := range []time.Time{x.Start, x.End} {
 			hour := t.Truncate(time.Hour)
@@ -123,8 +180,9 @@ func (b *bill) cover(s slot, active []*piece) error {
 	if len(usages) == 0 {
 		return nil
 	}
-	c, err := b.plan.env.Commitments.Apply(s.start, s.end.Sub(s.start), usages, b.plan.book.CommitmentRates(s.start, b.plan.req.PricesAsOf))
-	if err != nil {
+	var failed error
+	c, err := b.plan.env.Commitments.Apply(s.start, s.end.Sub(s.start), usages, b.ratesAt(s.start, &failed))
+	if err = cmp.Or(failed, err); err != nil {
 		return err
 	}
 	for i, u := range c.Usages {

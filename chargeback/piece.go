@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/leanfleet/leanfleet/fleet"
@@ -178,6 +179,14 @@ func (b *bill) addCompute(h *hostBill, s *span, w fleet.Window, l *line) error {
 	known := r.OS == ""
 	if !known {
 		x.os, known = pricing.PriceOS(r.OS)
+	}
+	if !known { // own sheets may price it by its name
+		x.os = strings.ToLower(r.OS)
+		list, err := b.quotes.of(x)
+		if err != nil {
+			return err
+		}
+		known = slices.ContainsFunc(list, func(q quoted) bool { return q.known })
 	}
 	if !known {
 		h.add(&piece{Window: w, kind: compute, span: s, what: what{kind: compute, provider: r.Provider, region: r.Region, name: r.InstanceType, os: r.OS, purchase: x.purchase}, line: l,

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/leanfleet/leanfleet/fleet"
 	"github.com/leanfleet/leanfleet/money"
@@ -152,8 +153,26 @@ func (b *bill) prices(used map[usedKey]*tally) Prices {
 			p.Oldest = u.AsOf
 		}
 		p.Newest = max(p.Newest, u.AsOf)
+		p.Stale = b.age(p.Stale, &k)
 	}
 	return p
+}
+
+// age adds a price to the places with old ones; prices come by place.
+func (b *bill) age(list []StalePrices, k *usedKey) []StalePrices {
+	age := b.plan.charged.End.Sub(k.quote.seen)
+	if k.what.kind != compute || k.quote.seen.IsZero() || age <= pricing.StaleAfter {
+		return list
+	}
+	s := StalePrices{Provider: k.what.provider, Region: k.what.region, LastSeen: day(k.quote.seen), Days: int(age / (24 * time.Hour))}
+	last := len(list) - 1
+	switch {
+	case last < 0 || list[last].Provider != s.Provider || list[last].Region != s.Region:
+		return append(list, s)
+	case s.LastSeen < list[last].LastSeen:
+		list[last] = s
+	}
+	return list
 }
 
 func priceUsed(w *what, q *quote) PriceUsed {

@@ -165,9 +165,9 @@ func drawCommitments(t *rapid.T) *pricing.Commitments {
 	}
 	rows := []string{
 		commitmentHeader,
-		"r1,reserved,aws,us-east-1,m5.large,1,0.06,,,USD,2024-01-01,2024-02-14",
-		"g1,committed_use,gcp,us-central1,n1-standard-1,1,0.02,,,USD,2024-02-01,2024-12-31",
-		"s1,savings_plan,aws,,,,,0.03,20,USD,2024-02-03,2024-12-31",
+		"r1,reserved,aws,us-east-1,m5.large,1,0.06,,,USD,2024-01-01,2024-02-14,",
+		"g1,committed_use,gcp,us-central1,n1-standard-1,1,0.02,,,USD,2024-02-01,2024-12-31,",
+		"s1,savings_plan,aws,,,,,0.03,20,USD,2024-02-03,2024-12-31,",
 	}
 	c, err := pricing.ParseCommitments("c.csv", strings.NewReader(strings.Join(rows, "\n")+"\n"))
 	if err != nil {

@@ -18,6 +18,7 @@ type what struct {
 	name             string // instance type, disk type
 	os               string
 	purchase         pricing.Purchase
+	term             pricing.Term // of a rate under a commitment
 	gib              float64
 	idle             bool
 }
@@ -44,6 +45,7 @@ type quote struct {
 	basis            pricing.Basis
 	nearestLater     bool
 	observed, valid  time.Time
+	seen             time.Time // last in its list; zero for own sheets and where it is not known
 	source, contract string
 }
 
@@ -208,15 +210,19 @@ func (q *quotes) at(w *what, t time.Time) (x quote, missing, err error) {
 
 func (q *quotes) compute(w *what, t time.Time) (quote, error) {
 	f, err := q.book.Lookup(pricing.OfferQuery{
-		Provider: w.provider, Region: w.region, InstanceType: w.name, OS: w.os, Purchase: w.purchase, At: t, AsOf: q.asOf, Strict: q.strict,
+		Provider: w.provider, Region: w.region, InstanceType: w.name, OS: w.os, Purchase: w.purchase, Term: w.term, At: t, AsOf: q.asOf, Strict: q.strict,
 	})
 	if err != nil {
 		return quote{}, err
 	}
-	return quote{
+	x := quote{
 		known: true, list: f.List.PerHour, contracted: f.Contracted, basis: f.List.Basis, nearestLater: f.PriceBasis == pricing.NearestLater,
 		observed: f.List.ObservedAt, valid: f.List.ValidFrom, source: f.List.Source, contract: f.ContractSource,
-	}, nil
+	}
+	if f.Layer != pricing.LayerSheet {
+		x.seen = f.LastSeen.UTC()
+	}
+	return x, nil
 }
 
 func (q *quotes) disk(w *what, t time.Time) (quote, error) {

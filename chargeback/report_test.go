@@ -328,6 +328,36 @@ func TestDamagedBook(t *testing.T) {
 	}
 }
 
+// TestStalePrices: prices that were last seen in their list long before the use
+// are named, those that were confirmed since and those of own sheets are not.
+func TestStalePrices(t *testing.T) {
+	s := newScript(t)
+	s.run("stale", `
+now 2024-03-05
+read 2023-06-01 aws/us-east-1/m5.large 0.10
+read 2023-05-01 aws/us-east-1/m5.xlarge 0.20
+read 2023-06-01 aws/us-west-2/m5.large 0.10
+read 2024-02-01 aws/us-west-2/m5.large 0.10
+sheet price,onprem,dc1,blade,,0.50,USD,,,,,,
+host a type=aws/us-east-1/m5.large state=running from=2024-01-01 disks=none addresses=0
+host b type=aws/us-east-1/m5.xlarge state=running from=2024-01-01 disks=none addresses=0
+host c type=aws/us-west-2/m5.large state=running from=2024-01-01 disks=none addresses=0
+host d type=onprem/dc1/blade state=running from=2024-01-01 disks=none addresses=0
+`)
+	env, req, err := s.question("2024-02", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := chargeback.Report(t.Context(), env, req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []chargeback.StalePrices{{Provider: "aws", Region: "us-east-1", LastSeen: "2023-05-01", Days: 305}}
+	if diff := cmp.Diff(want, r.Prices.Stale); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
 // TestMixedState: a record of which a state was stated in the middle is
 // estimated up to there only.
 func TestMixedState(t *testing.T) {

@@ -35,7 +35,8 @@ type Request struct {
 	StrictPrices bool `json:"strict_prices,omitempty"`
 	// Currency of the report; "" is that of the prices.
 	Currency money.Currency `json:"currency,omitempty"`
-	// Rates are exchange rates beside the configured ones.
+	// Rates are exchange rates beside the configured ones, and in place of those
+	// from the same currency to the same.
 	Rates []money.Rate `json:"rates,omitempty"`
 	// Partial answers although files with samples are damaged. Costs do not
 	// depend on them, estimated hours do.
@@ -119,12 +120,17 @@ func newPlan(env Environment, req Request) (*plan, error) {
 	return p, p.prepare()
 }
 
+// addRates takes rates in place of those that are configured from one currency
+// to the other.
 func (p *plan) addRates(list []money.Rate) error {
 	if len(list) == 0 {
 		return nil
 	}
+	all := slices.DeleteFunc(p.rates.All(), func(old money.Rate) bool {
+		return slices.ContainsFunc(list, func(r money.Rate) bool { return r.From == old.From && r.To == old.To })
+	})
 	var err error
-	p.rates, err = money.NewRates(append(p.rates.All(), list...)...)
+	p.rates, err = money.NewRates(append(all, list...)...)
 	return err
 }
 

@@ -31,12 +31,12 @@ import (
 //	sheet ROW                a row of an own price sheet, in CSV by sheetHeader
 //	commitment ROW           a row of a commitments file, by commitmentHeader
 //	rate EUR/USD=1.08 [DATE]
-//	read TIME PROVIDER/REGION/TYPE PRICE [valid=TIME] [os=OS] [purchase=P] [currency=C]
+//	read TIME PROVIDER/REGION/TYPE PRICE [valid=TIME] [os=OS] [purchase=P] [years=N] [currency=C]
 //	read TIME PROVIDER/REGION disk TYPE PRICE | address PRICE [idle]
 //	host KEY type=PROVIDER/REGION/TYPE state= os= purchase= account= disks=gp3:100;gp3:50 addresses= dept= env=
 //	         from= to= (valid_from, valid_to) effective= clear=FIELD
 //	samples KEY FROM TO STEP [METRIC]
-//	charge PERIOD [by=KEYS] [zone=] [select=] [strict] [currency=] [prices-as-of=] [as-of=]
+//	charge PERIOD [by=KEYS] [zone=] [select=] [strict] [currency=] [rate=] [prices-as-of=] [as-of=]
 //	explain HOST PERIOD [...]
 //	lines PERIOD [...]       as charge, with the lines of the hosts
 func TestScripts(t *testing.T) {
@@ -57,7 +57,7 @@ func TestScripts(t *testing.T) {
 
 const (
 	sheetHeader      = "kind,provider,region,instance_type,os,price_per_hour,currency,percent,valid_from,valid_to,disk_type,price_per_gib_month,idle"
-	commitmentHeader = "id,purchase,provider,region,instance_type,count,price_per_hour,spend_per_hour,percent,currency,start,end"
+	commitmentHeader = "id,purchase,provider,region,instance_type,count,price_per_hour,spend_per_hour,percent,currency,start,end,years"
 )
 
 type script struct {
@@ -133,6 +133,9 @@ func (s *script) command(f []string) ([]string, error) {
 	case "sheet":
 		s.sheet = append(s.sheet, rest)
 	case "commitment":
+		if strings.Count(rest, ",") < strings.Count(commitmentHeader, ",") {
+			rest += "," // years are left out
+		}
 		s.commitments = append(s.commitments, rest)
 	case "rate":
 		return nil, s.rate(f[1:])
@@ -230,6 +233,9 @@ func (s *script) read(f []string) error {
 		}
 		if o["purchase"] != "" {
 			item.Offer.Purchase = pricing.Purchase(o["purchase"])
+		}
+		if o["years"] != "" {
+			item.Offer.Term.Years, _ = strconv.Atoi(o["years"])
 		}
 		if o["valid"] != "" {
 			item.Offer.ValidFrom = at(o["valid"])
@@ -360,6 +366,13 @@ func (s *script) question(period string, f []string) (chargeback.Environment, ch
 	}
 	if o["as-of"] != "" {
 		req.AsOf = at(o["as-of"])
+	}
+	if o["rate"] != "" {
+		given := script{}
+		if err := given.rate([]string{o["rate"]}); err != nil {
+			return env, req, err
+		}
+		req.Rates = given.rates
 	}
 	_, req.StrictPrices = o["strict"]
 	return env, req, err

@@ -389,6 +389,10 @@ func chargebackNotes(r *chargeback.Result, loc *time.Location) []string {
 	if r.Total.PriceBasis != "" {
 		say("nearest-later: the first known prices, of %s, are later than the use; --strict-prices leaves them out.", dates(&r.Prices))
 	}
+	for _, p := range r.Prices.Stale {
+		say("Prices of %s %s were last seen on %s, %d days before the end of what is charged; \"leanfleet prices update --provider %s --region %s\" reads new ones.",
+			p.Provider, p.Region, p.LastSeen, p.Days, p.Provider, p.Region)
+	}
 	if r.Total.EstimatedHours > 0 {
 		say("%s host hours are estimated: nobody stated a state, and no sample shows that the host ran.", report.FormatNumber(r.Total.EstimatedHours, 2))
 	}

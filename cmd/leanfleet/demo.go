@@ -14,6 +14,7 @@ import (
 	"github.com/leanfleet/leanfleet/fleet"
 	"github.com/leanfleet/leanfleet/hosts"
 	"github.com/leanfleet/leanfleet/internal/report"
+	"github.com/leanfleet/leanfleet/rightsizing"
 	"github.com/leanfleet/leanfleet/statistics"
 )
 
@@ -74,7 +75,7 @@ func (a *app) demo(c *cobra.Command, req *leanfleet.SimulateRequest) error {
 	}
 	ctx := c.Context()
 	scope := scopeFlags{scope: fleet.Scope{AsOf: made.Window.End, Range: fmt.Sprintf("%dd", req.Days)}}
-	for _, part := range []func(context.Context, scopeFlags) error{a.demoHosts, a.demoStats, a.demoTrend, a.demoSize, a.demoCosts} {
+	for _, part := range []func(context.Context, scopeFlags) error{a.demoHosts, a.demoStats, a.demoTrend, a.demoSize, a.demoCosts, a.demoSizing} {
 		if err := part(ctx, scope); err != nil {
 			return err
 		}
@@ -163,4 +164,37 @@ func (a *app) demoCosts(ctx context.Context, scope scopeFlags) error {
 		return err
 	}
 	return a.print(chargebackAnswer(a, &r, false, scope.location(a)))
+}
+
+// demoSizing shows the ten best changes, and what a back-test on the same fleet
+// says of such advice.
+func (a *app) demoSizing(ctx context.Context, scope scopeFlags) error {
+	a.heading("Which sizes would do: the ten (simulated) changes that save most")
+	r, err := ask[rightsizing.Result](ctx, a, "rightsize", &rightsizing.Request{Scope: scope.scope, MinSavings: 0.2})
+	if err != nil {
+		return err
+	}
+	x := rightsizeAnswer(a, &r, false, scope.location(a))
+	view, err := x.table.View(report.View{SortBy: "-monthly_savings", Limit: 10})
+	if err != nil {
+		return err
+	}
+	if err := view.Write(a.out, report.FormatTable, a.style); err != nil {
+		return err
+	}
+	days := int(r.Window.Duration().Hours() / 24)
+	if days < 8 {
+		return nil // too short for a back-test
+	}
+	a.heading("What such advice was worth: the first %d days advise, the last %d judge", days-days/2, days/2)
+	const day = 24 * time.Hour
+	b, err := ask[rightsizing.BacktestResult](ctx, a, "backtest", &rightsizing.BacktestRequest{
+		Request: rightsizing.Request{Scope: scope.scope}, Train: time.Duration(days-days/2) * day, Test: time.Duration(days/2) * day, Windows: 1,
+		Policies: []string{"leanfleet", "aws-default", "max"}})
+	if err != nil {
+		return err
+	}
+	y := backtestAnswer(a, &b, scope.location(a))
+	y.table.Notes = nil
+	return y.table.Write(a.out, report.FormatTable, a.style)
 }

@@ -198,7 +198,7 @@ person has to verify before the change.`,
 			if req.Timezone, err = a.priceZone(f.zone); err != nil {
 				return err
 			}
-			if req.Smaller < 0 || req.Smaller >= 1 {
+			if !(req.Smaller >= 0 && req.Smaller < 1) {
 				return usage(fmt.Errorf("--smaller %g is not a share from 0 to below 1", req.Smaller))
 			}
 			req.InstanceType, req.OS, req.To = args[0], f.os, list(req.To)

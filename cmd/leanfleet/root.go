@@ -79,7 +79,7 @@ Start with "leanfleet demo", or import what you have:
 // verbs lists every verb once, in the order of the help text.
 func verbs(a *app) []*cobra.Command {
 	return []*cobra.Command{
-		newStats(a), newTrend(a), newTop(a), newHosts(a), newPrices(a), newChargeback(a), newStatus(a),
+		newStats(a), newTrend(a), newRightsize(a), newUnderused(a), newBacktest(a), newTop(a), newHosts(a), newPrices(a), newChargeback(a), newStatus(a),
 		newImport(a), newExport(a), newSimulate(a), newRetain(a), newRepair(a),
 		newDemo(a), newConfig(a), newVersion(a),
 	}

@@ -91,9 +91,10 @@ func TestTwoProcesses(t *testing.T) {
 	pid, end := hold("write")
 	refused(false, fmt.Sprintf("process %d writes to %s", pid, dir))
 	refused(true, fmt.Sprintf("process %d writes to %s", pid, dir))
+	endWriter := end
 	go func() {
 		time.Sleep(200 * time.Millisecond)
-		end()
+		endWriter()
 	}()
 	s, err := Open(t.Context(), Options{Dir: dir}) // waits for the writer to end
 	must(t, err)
