@@ -25,7 +25,8 @@ type Commitment struct {
 	Kind     Purchase // reserved, savings_plan or committed_use
 	Provider string
 	// Region, Family, OS and Account narrow what is covered; empty is any. The
-	// OS of instances is linux unless it is given.
+	// OS of instances and of resources, whose prices hold no licence, is linux
+	// unless it is given.
 	Region, Family, OS, Account string
 
 	InstanceType string

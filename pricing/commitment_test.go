@@ -99,6 +99,7 @@ func TestCommitmentsCoverOnlyWhatMatches(t *testing.T) {
 commitments:
   - {id: ri, purchase: reserved, provider: aws, region: us-east-1, instance_type: m5.large, price_per_hour: 0.06, start: 2026-01-01, years: 1, account: prod}
   - {id: sp, purchase: savings_plan, provider: aws, region: eu-west-1, spend_per_hour: 1, percent: 10, start: 2026-01-01, years: 3, class: compute, payment: No Upfront}
+  - {id: cud, purchase: committed_use, provider: gcp, region: us-central1, family: n1, vcpus: 4, memory_gib: 16, price_per_vcpu_hour: 0.02, price_per_gib_hour: 0.003, start: 2026-01-01, years: 1}
 `)
 	f := func(name string, change func(u *pricing.Usage), covered bool) {
 		t.Helper()
@@ -121,8 +122,16 @@ commitments:
 	f("no specification", func(u *pricing.Usage) { u.Spec = nil }, false)
 	f("spend in its region", func(u *pricing.Usage) { u.Region = "eu-west-1" }, true)
 	f("another currency", func(u *pricing.Usage) { u.Region, u.PerHour = "eu-west-1", inCurrency(t, "0.1", "EUR") }, false)
+	onGCP := func(os string) func(*pricing.Usage) {
+		return func(u *pricing.Usage) {
+			s := spec("gcp", "n1-standard-2", "n1", 2, 7.5)
+			u.Provider, u.Region, u.Spec, u.OS = "gcp", "us-central1", &s, os
+		}
+	}
+	f("resources", onGCP(pricing.Linux), true)
+	f("resources hold no licence", onGCP(pricing.Windows), false)
 	all := set.All()
-	if len(all) != 2 || all[1].Term != (pricing.Term{Years: 3, Payment: pricing.NoUpfront, Class: "compute"}) || !all[1].End.Equal(at(t, "2029-01-01")) {
+	if len(all) != 3 || all[2].Term != (pricing.Term{Years: 3, Payment: pricing.NoUpfront, Class: "compute"}) || !all[2].End.Equal(at(t, "2029-01-01")) {
 		t.Errorf("%+v", all)
 	}
 	other, err := pricing.NewCommitments(all[0])

@@ -119,8 +119,12 @@ func (s *Commitments) Apply(start time.Time, length time.Duration, usages []Usag
 
 // matches reports whether the commitment may cover a usage at all.
 func (c *Commitment) matches(u *Usage) bool {
+	os := c.OS
+	if c.form() != formSpend {
+		os = cmp.Or(os, Linux)
+	}
 	if u.Spec == nil || c.Provider != u.Provider || (c.Region != "" && c.Region != u.Region) ||
-		(c.Account != "" && c.Account != u.Account) || (c.OS != "" && c.OS != u.OS) {
+		(c.Account != "" && c.Account != u.Account) || (os != "" && os != u.OS) {
 		return false
 	}
 	if c.form() == formInstances {

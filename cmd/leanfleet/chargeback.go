@@ -57,7 +57,7 @@ func (f *chargebackFlags) resolve(a *app) error {
 			return usage(fmt.Errorf("--as-of: %w", err))
 		}
 	}
-	if f.req.PricesAsOf, err = a.priceDay("--prices-as-of", f.pricesAsOf); err != nil {
+	if f.req.PricesAsOf, err = priceDayIn("--prices-as-of", f.pricesAsOf, loc); err != nil {
 		return err
 	}
 	if f.req.Currency, err = currencyOf(f.currency); err != nil {

@@ -90,6 +90,14 @@ func (a *app) priceDay(flag, s string) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
+	return priceDayIn(flag, s, loc)
+}
+
+// priceDayIn is priceDay in a zone.
+func priceDayIn(flag, s string, loc *time.Location) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
 	t, err := fleet.ParseEnd(s, loc)
 	if err != nil {
 		return time.Time{}, usage(fmt.Errorf("%s: %w", flag, err))
