@@ -14,9 +14,9 @@ import (
 
 var errOpenWindow = errors.New("a query needs a window with a start and an end")
 
-// blockHosts is how many neighbouring hosts are worked on at once: two pages of
-// a day file, whose counters fit a core's cache.
-const blockHosts = 20
+// blockHosts is how many neighbouring hosts are worked on at once: three pages
+// of a day file, whose counters fit a core's cache.
+const blockHosts = 30
 
 // Profiles answers a query; see [fleet.Source]. Up to the given number of
 // workers read at once.

@@ -49,7 +49,7 @@ func Series(ctx context.Context, v View, q fleet.Query) iter.Seq2[fleet.Series, 
 	}
 }
 
-// seriesBlock is how many hosts are read at once: two pages' worth, less for
+// seriesBlock is how many hosts are read at once: three pages' worth, less for
 // long windows, so that about 400,000 samples are held: an export reads twenty
 // metrics along with each other.
 func (p *plan) seriesBlock() int {
