@@ -166,3 +166,24 @@ func TestPeaksOfOddWindow(t *testing.T) {
 		t.Errorf("%+v, %v", r.Groups, err)
 	}
 }
+
+// TestDataAfterRetention: an empty answer names the days there are, not those
+// that retention dropped.
+func TestDataAfterRetention(t *testing.T) {
+	m, _ := faceMonitor(t)
+	b := fleet.Batch{Host: "a", Origin: fleet.OriginImport, Step: 3600000, Columns: []fleet.Column{{Metric: fleet.CPUUsage}}}
+	for day := range 5 {
+		b.Start = append(b.Start, time.Date(2024, 1, 10+day, 0, 0, 0, 0, time.UTC).UnixMilli())
+		b.Columns[0].Values = append(b.Columns[0].Values, 100)
+	}
+	if _, err := m.Append(t.Context(), []fleet.Batch{b}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Retain(t.Context(), leanfleet.RetainRequest{Keep: 48 * time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := m.FleetStatistics(t.Context(), "cpu_usage", "2023-01")
+	if err != nil || r.Data == nil || !r.Data.Start.Equal(time.Date(2024, 1, 13, 0, 0, 0, 0, time.UTC)) {
+		t.Errorf("the data covers %v, %v", r.Data, err)
+	}
+}

@@ -107,8 +107,23 @@ func empty(groups []Group) bool {
 	return true
 }
 
+// holder is a source that knows what it holds. Seen of a record does not shrink
+// when old samples are dropped.
+type holder interface {
+	// DataWindow runs from the start of the first sample held to the end of the
+	// last one; false without samples.
+	DataWindow() (fleet.Window, bool)
+}
+
 // dataWindow is the time the store has samples of, nil when it has none.
 func dataWindow(ctx context.Context, s fleet.Source) (*fleet.Window, error) {
+	if h, ok := s.(holder); ok {
+		w, found := h.DataWindow()
+		if !found {
+			return nil, nil
+		}
+		return &w, nil
+	}
 	records, err := s.Records(ctx, fleet.Selector{}, fleet.Window{})
 	if err != nil {
 		return nil, fmt.Errorf("list hosts: %w", err)

@@ -306,3 +306,18 @@ func (s *Store) Conflicts(ctx context.Context) ([]fleet.Conflict, error) {
 	}
 	return book.Conflicts(), nil
 }
+
+// DataWindow runs from the start of the first sample stored to the end of the
+// last one; it is false without samples. Retention moves its start.
+func (s *Store) DataWindow() (fleet.Window, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if len(s.days) == 0 {
+		return fleet.Window{}, false
+	}
+	first, end := s.days[0].First, s.days[0].End
+	for _, d := range s.days {
+		first, end = min(first, d.First), max(end, d.End)
+	}
+	return fleet.Window{Start: time.UnixMilli(first).UTC(), End: time.UnixMilli(end).UTC()}, true
+}
