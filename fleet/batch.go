@@ -11,6 +11,10 @@ type Batch struct {
 	// Host is the host's id, or any alias of it, resolved by the sink at the
 	// time of the first row. A name nobody knows becomes a new host.
 	Host HostID
+	// Group is the process group the rows are of, such as "postgres"; "" is the
+	// host itself. Rows of a group carry cpu_usage and memory_usage only, as
+	// shares of the host's capacity, and count nowhere as the host's.
+	Group string
 	// Origin is the way the rows came in.
 	Origin Origin
 	// Start holds the start of each row's interval in Unix milliseconds,

@@ -14,6 +14,8 @@ type Query struct {
 	// Hosts selects records: a host that moved counts under each record for its
 	// time there.
 	Hosts Selector
+	// Groups asks for process groups instead of hosts.
+	Groups bool
 	// Window has two bounds.
 	Window Window
 	// Step cuts the window for Profiles; "" is the whole window. Series ignores it.
@@ -28,6 +30,8 @@ type Query struct {
 // record.
 type Series struct {
 	Record *Record
+	// Group is the process group, "" for the host itself.
+	Group string
 	// Start of each sample in Unix milliseconds, strictly increasing.
 	Start []int64
 	// Step is the milliseconds each sample covers.

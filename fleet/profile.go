@@ -11,6 +11,8 @@ import (
 type Profile struct {
 	// Record is what the host was; a profile never spans two records.
 	Record *Record
+	// Group is the process group, "" for the host itself.
+	Group string
 	// Window is the step, cut to the question's window. It is not cut to the
 	// record, so that the profiles of a step line up.
 	Window Window
