@@ -45,6 +45,8 @@ type ImportRequest struct {
 	// Why is kept in the history of records.
 	Why string `json:"why,omitempty"`
 
+	// Directory is where relative paths begin; "" is the process's own.
+	Directory string `json:"-"`
 	// Stdin is read for the path "-".
 	Stdin io.Reader `json:"-"`
 	// Progress is told of the bytes of sample files read, then with 0, 0 that
@@ -125,7 +127,7 @@ func (m *Monitor) load(ctx context.Context, load fleet.Load, req ImportRequest) 
 	var result ImportResult
 	put := m.put(fleet.Put{Effective: req.Effective, Correct: req.Correct, Why: req.Why, Origin: fleet.OriginImport})
 	for _, path := range req.Inventory {
-		statements, err := files.ReadInventory(ctx, path, files.InventoryOptions{Stdin: req.Stdin})
+		statements, err := files.ReadInventory(ctx, path, files.InventoryOptions{Stdin: req.Stdin, Directory: req.Directory})
 		if err != nil {
 			return result, err
 		}
@@ -148,7 +150,7 @@ func (m *Monitor) load(ctx context.Context, load fleet.Load, req ImportRequest) 
 	options := files.SamplesOptions{
 		Metrics: m.options.Metrics, Map: req.Map, Step: req.Step, Stamp: files.Stamp(req.Stamp),
 		SkipBad: req.SkipBad, Now: m.options.Clock(), FutureTolerance: req.FutureTolerance,
-		RatioWarning: req.RatioWarning, Stdin: req.Stdin, Progress: req.Progress,
+		RatioWarning: req.RatioWarning, Stdin: req.Stdin, Progress: req.Progress, Directory: req.Directory,
 		Records: func(host string, at time.Time) ([]fleet.Record, error) { return load.Records(ctx, host, at) },
 	}
 	summary, err := files.ReadSamples(ctx, req.Samples, options, func(b fleet.Batch) error {

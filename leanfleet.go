@@ -52,6 +52,7 @@ type Monitor struct {
 	options Options
 	catalog *catalog.Catalog
 	prices  priceState
+	shared  bool // the store is another Monitor's to close
 }
 
 // Open opens a data directory. Close it when done.
@@ -90,10 +91,20 @@ func (m *Monitor) openStore(ctx context.Context, readOnly bool) (*store.Store, e
 	})
 }
 
+// As returns a Monitor on the same open directory that answers with other
+// settings: those about who asks, zones, sets, hours, blackouts and prices.
+// What concerns the directory, its metrics and the clock stays as it was opened. Closing it
+// releases nothing.
+func (m *Monitor) As(o Options) *Monitor {
+	own := m.options
+	own.Who, own.Timezone, own.Sets, own.Hours, own.Blackouts, own.Prices = o.Who, o.Timezone, o.Sets, o.Hours, o.Blackouts, o.Prices
+	return &Monitor{store: m.store, options: own, catalog: m.catalog, shared: true}
+}
+
 // Close releases the data directory. Answers that are still being read end
 // with an error.
 func (m *Monitor) Close() error {
-	if m.store == nil {
+	if m.store == nil || m.shared {
 		return nil
 	}
 	return m.store.Close()

@@ -22,6 +22,8 @@ type Operation struct {
 	Prices bool
 	// NewRequest returns a pointer to an empty Request.
 	NewRequest func() any
+	// NewResult returns a pointer to an empty Result.
+	NewResult func() any
 	// Run answers a request, given as a pointer, with a Result.
 	Run func(ctx context.Context, m *Monitor, request any) (any, error)
 }
@@ -40,6 +42,7 @@ func newOperation[Request, Result any](name, summary string, writes, prices bool
 	return Operation{
 		Name: name, Summary: summary, Writes: writes, Prices: prices,
 		NewRequest: func() any { return new(Request) },
+		NewResult:  func() any { return new(Result) },
 		Run: func(ctx context.Context, m *Monitor, request any) (any, error) {
 			r, ok := request.(*Request)
 			if !ok {

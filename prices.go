@@ -5,11 +5,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/leanfleet/leanfleet/internal/embedded"
+	"github.com/leanfleet/leanfleet/internal/files"
 	"github.com/leanfleet/leanfleet/internal/pricefile"
 	"github.com/leanfleet/leanfleet/money"
 	"github.com/leanfleet/leanfleet/pricing"
@@ -22,6 +22,8 @@ type PriceOptions struct {
 	// Sheets, Commitments and Rates are paths of own price sheets, of
 	// commitments (CSV or YAML) and of dated exchange rates (CSV).
 	Sheets, Commitments, Rates []string
+	// Directory is where relative paths of these begin; "" is the process's own.
+	Directory string
 	// Precedence lists the layers from the one believed first; empty is own
 	// sheets, live lists, embedded facts.
 	Precedence []pricing.Layer
@@ -133,16 +135,16 @@ func (m *Monitor) readOwn() (*ownPrices, error) {
 	if m.prices.own != nil {
 		return m.prices.own, nil
 	}
-	files := m.options.Prices
+	given := m.options.Prices
 	own := &ownPrices{}
-	sheets, err := readFiles("price sheet", files.Sheets, pricing.ParseSheet)
+	sheets, err := readFiles("price sheet", given.Directory, given.Sheets, pricing.ParseSheet)
 	if err != nil {
 		return nil, err
 	}
 	if own.sheet, err = pricing.MergeSheets(sheets...); err != nil {
 		return nil, fmt.Errorf("own price sheets: %w", err)
 	}
-	sets, err := readFiles("commitments", files.Commitments, pricing.ParseCommitments)
+	sets, err := readFiles("commitments", given.Directory, given.Commitments, pricing.ParseCommitments)
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +155,7 @@ func (m *Monitor) readOwn() (*ownPrices, error) {
 	if own.commitments, err = pricing.NewCommitments(commitments...); err != nil {
 		return nil, err
 	}
-	lists, err := readFiles("exchange rates", files.Rates, money.ParseRates)
+	lists, err := readFiles("exchange rates", given.Directory, given.Rates, money.ParseRates)
 	if err != nil {
 		return nil, err
 	}
@@ -168,11 +170,11 @@ func (m *Monitor) readOwn() (*ownPrices, error) {
 	return own, nil
 }
 
-// readFiles parses each of the files.
-func readFiles[T any](what string, paths []string, parse func(name string, r io.Reader) (T, error)) ([]T, error) {
+// readFiles parses each of the files, whose relative paths begin at a directory.
+func readFiles[T any](what, directory string, paths []string, parse func(name string, r io.Reader) (T, error)) ([]T, error) {
 	var out []T
 	for _, path := range paths {
-		f, err := os.Open(path)
+		f, err := files.Open(directory, path)
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", what, err)
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/leanfleet/leanfleet/fleet"
 	"github.com/leanfleet/leanfleet/internal/config"
 	"github.com/leanfleet/leanfleet/internal/report"
+	"github.com/leanfleet/leanfleet/internal/server"
 	"github.com/leanfleet/leanfleet/pricing"
 )
 
@@ -55,6 +56,9 @@ type app struct {
 	configFile string // "" when there is none
 	flags      flags
 	sources    []pricing.PriceSource // of the verb that updates prices
+	// connectTo finds the process that holds a data directory; nil is
+	// server.Connect.
+	connectTo func(context.Context, string, server.Settings) (*server.Client, error)
 }
 
 // exitError carries an exit code; its error is printed when it is not nil.

@@ -31,14 +31,24 @@ func TestMain(m *testing.M) {
 // scriptRun is main with a clock that stands still and no terminal.
 func scriptRun() int {
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.LookupEnv, now: func() time.Time { return scriptNow }, style: report.Style{Unicode: true}}
+	if os.Getenv(besideVar) != "" {
+		return runBeside(a, os.Args[1:])
+	}
 	return a.run(context.Background(), os.Args[1:])
 }
 
 // TestScripts runs the command line end to end: testdata/script/*.txtar.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script", UpdateScripts: *update,
+	p := scripts()
+	p.Dir, p.UpdateScripts = "testdata/script", *update
+	testscript.Run(t, p)
+}
+
+// scripts are what scripts are run with.
+func scripts(env ...string) testscript.Params {
+	return testscript.Params{
 		Setup: func(e *testscript.Env) error {
+			e.Vars = append(e.Vars, env...)
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("USER", "carlos")
 			e.Setenv("XDG_CONFIG_HOME", filepath.Join(e.WorkDir, "config"))
@@ -47,7 +57,7 @@ func TestScripts(t *testing.T) {
 		},
 		// exits runs a command and wants its exit code: exits 2 leanfleet ...
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
-	})
+	}
 }
 
 func exits(ts *testscript.TestScript, neg bool, args []string) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/leanfleet/leanfleet"
 	"github.com/leanfleet/leanfleet/fleet"
+	"github.com/leanfleet/leanfleet/internal/config"
+	"github.com/leanfleet/leanfleet/internal/server"
 	"github.com/leanfleet/leanfleet/internal/zones"
 )
 
@@ -80,21 +83,32 @@ func (a *app) open(ctx context.Context, op leanfleet.Operation) (*leanfleet.Moni
 	if err != nil {
 		return nil, err
 	}
+	o, err := a.options()
+	if err != nil {
+		return nil, err
+	}
+	o.Dir, o.ReadOnly, o.Existing, o.PricesOnly = dir, !op.Writes, op.Existing, op.Prices
+	return leanfleet.Open(ctx, o)
+}
+
+// options are those that follow from the configuration.
+func (a *app) options() (leanfleet.Options, error) {
 	o := leanfleet.Options{
-		Dir: dir, ReadOnly: !op.Writes, Existing: op.Existing, PricesOnly: op.Prices, Prices: a.priceOptions(), Clock: a.now, Who: a.who(),
+		Prices: a.priceOptions(), Clock: a.now, Who: a.who(),
 		Timezone: string(a.config.TimeZone), MemoryBudget: int64(a.config.Import.MemoryBudget),
 	}
+	var err error
 	if o.Metrics, err = a.config.FleetMetrics(); err != nil {
-		return nil, err
+		return o, err
 	}
 	if o.Sets, err = a.config.Selectors(); err != nil {
-		return nil, err
+		return o, err
 	}
 	o.Hours = map[string]fleet.Calendar{}
 	for name := range a.config.BusinessHours {
 		c, err := a.config.Calendar(name, zones.Load)
 		if err != nil {
-			return nil, err
+			return o, err
 		}
 		c.Exclude = nil // blackouts are given apart
 		o.Hours[name] = c
@@ -102,7 +116,7 @@ func (a *app) open(ctx context.Context, op leanfleet.Operation) (*leanfleet.Moni
 	for _, b := range a.config.Blackouts {
 		o.Blackouts = append(o.Blackouts, fleet.Window{Start: b.From, End: b.To})
 	}
-	return leanfleet.Open(ctx, o)
+	return o, nil
 }
 
 // who is named in the history of records.
@@ -122,18 +136,81 @@ func ask[Result any](ctx context.Context, a *app, operation string, request any)
 	if !ok {
 		panic("BUG: no operation " + operation)
 	}
+	result, err := a.operate(ctx, op, request)
+	if r, ok := result.(Result); ok {
+		return r, err
+	}
+	return zero, err
+}
+
+// operate runs an operation: in the process that holds the data directory, where
+// there is one that answers, else here.
+func (a *app) operate(ctx context.Context, op leanfleet.Operation, request any) (any, error) {
+	if op.Prices {
+		return a.operateHere(ctx, op, request)
+	}
+	c, err := a.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if c == nil {
+		result, err := a.operateHere(ctx, op, request)
+		if !errors.Is(err, fleet.ErrLocked) {
+			return result, err
+		}
+		// Whoever holds it may have begun to answer meanwhile.
+		if c, _ = a.connect(ctx); c == nil {
+			return nil, err
+		}
+	}
+	defer c.Close()
+	return c.Run(ctx, op, request)
+}
+
+// connect finds the process that holds the data directory and answers; nil is
+// none.
+func (a *app) connect(ctx context.Context) (*server.Client, error) {
+	dir, err := a.directory()
+	if err != nil {
+		return nil, err
+	}
+	settings, err := config.Marshal(a.config, false)
+	if err != nil {
+		return nil, err
+	}
+	connect := a.connectTo
+	if connect == nil {
+		connect = server.Connect
+	}
+	return connect(ctx, dir, server.Settings{Config: string(settings), Who: a.who(), Version: version})
+}
+
+// session is what another process is answered with: its settings, on the
+// directory that m holds.
+func (a *app) session(m *leanfleet.Monitor, s server.Settings) (*leanfleet.Monitor, error) {
+	settings, err := config.Parse("the settings of the asking process", []byte(s.Config), func(string) (string, bool) { return "", false })
+	if err != nil {
+		return nil, err
+	}
+	other := &app{config: settings, now: a.now, env: func(name string) (string, bool) { return s.Who, name == "LEANFLEET_WHO" }}
+	o, err := other.options()
+	if err != nil {
+		return nil, err
+	}
+	o.Prices.Directory = s.Directory
+	return m.As(o), nil
+}
+
+func (a *app) operateHere(ctx context.Context, op leanfleet.Operation, request any) (any, error) {
 	m, err := a.open(ctx, op)
 	if err != nil {
-		return zero, err
+		return nil, err
 	}
 	result, err := op.Run(ctx, m, request)
 	if closeErr := m.Close(); err == nil {
 		err = closeErr
 	}
-	if r, ok := result.(Result); ok {
-		return r, err
-	}
-	return zero, err
+	return result, err
 }
 
 // list splits a flag of comma-separated values into trimmed ones.

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -69,9 +71,25 @@ type source struct {
 
 // sourceOptions say how to open inputs.
 type sourceOptions struct {
-	stdin   io.Reader
-	tempDir string
-	again   bool // the input is read more than once
+	stdin     io.Reader
+	directory string // where relative paths begin; "" is the process's own
+	tempDir   string
+	again     bool // the input is read more than once
+}
+
+// Open opens a file whose path, if it is relative, begins at a directory; "" is
+// the process's own. Errors name the path as it was given.
+func Open(directory, path string) (*os.File, error) {
+	at := path
+	if directory != "" && !filepath.IsAbs(path) {
+		at = filepath.Join(directory, path)
+	}
+	f, err := os.Open(at)
+	var failed *fs.PathError
+	if errors.As(err, &failed) {
+		failed.Path = path
+	}
+	return f, err
 }
 
 // openSource opens a file, or standard input for "-". Pipes are copied to a
@@ -83,7 +101,7 @@ func openSource(ctx context.Context, path string, o sourceOptions) (*source, err
 		}
 		return openStream(ctx, "standard input", o.stdin, o)
 	}
-	f, err := os.Open(path)
+	f, err := Open(o.directory, path)
 	if err != nil {
 		return nil, err
 	}

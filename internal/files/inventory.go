@@ -21,6 +21,8 @@ const maxMistakes = 20
 type InventoryOptions struct {
 	// Location is whose days dates without a time mean; nil is UTC.
 	Location *time.Location
+	// Directory is where relative paths begin; "" is the process's own.
+	Directory string
 	// Stdin is read for the path "-"; nil is the process's own.
 	Stdin io.Reader
 	// Progress is told how many bytes of the file, as it lies on disk, are read;
@@ -37,7 +39,7 @@ func ReadInventory(ctx context.Context, path string, opt InventoryOptions) (list
 	if opt.Location == nil {
 		opt.Location = time.UTC
 	}
-	src, err := openSource(ctx, path, sourceOptions{stdin: opt.Stdin})
+	src, err := openSource(ctx, path, sourceOptions{stdin: opt.Stdin, directory: opt.Directory})
 	if err != nil {
 		return nil, err
 	}

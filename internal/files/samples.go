@@ -67,6 +67,8 @@ type SamplesOptions struct {
 	// nothing when nobody knows it. It is asked, once for each host and UTC day,
 	// for the capacity of absolute values whose row states none; nil knows none.
 	Records func(host string, at time.Time) ([]fleet.Record, error)
+	// Directory is where relative paths begin; "" is the process's own.
+	Directory string
 	// Stdin is read for the path "-"; nil is the process's own.
 	Stdin io.Reader
 	// TempDir holds copies of pipes that must be read twice; "" is the system's.
@@ -198,7 +200,7 @@ func checkSamplesOptions(opt *SamplesOptions) error {
 
 // file reads one input.
 func (in *intake) file(path string) (err error) {
-	src, err := openSource(in.ctx, path, sourceOptions{stdin: in.opt.Stdin, tempDir: in.opt.TempDir, again: in.opt.Step == 0})
+	src, err := openSource(in.ctx, path, sourceOptions{stdin: in.opt.Stdin, directory: in.opt.Directory, tempDir: in.opt.TempDir, again: in.opt.Step == 0})
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,179 @@
+package server
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"reflect"
+
+	"github.com/leanfleet/leanfleet"
+)
+
+// Client runs operations in the process that holds a data directory.
+type Client struct {
+	dir      string
+	settings Settings
+	http     *http.Client
+}
+
+// Connect finds the process that answers for a data directory. Without one it
+// returns nil and no error.
+func Connect(ctx context.Context, dir string, s Settings) (*Client, error) {
+	c := &Client{dir: dir, settings: s}
+	conn, err := c.dial(ctx)
+	if absent(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ask the process that holds %s: %w", dir, err)
+	}
+	first := make(chan net.Conn, 1)
+	first <- conn
+	c.http = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		select {
+		case conn := <-first:
+			return conn, nil
+		default:
+			return c.dial(ctx)
+		}
+	}}}
+	return c, nil
+}
+
+func (c *Client) dial(ctx context.Context) (net.Conn, error) {
+	var conn net.Conn
+	err := short(c.dir, SocketName, func(name string) (err error) {
+		conn, err = (&net.Dialer{}).DialContext(ctx, "unix", name)
+		return err
+	})
+	return conn, err
+}
+
+// Close ends the connection.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Run runs an operation there: the request is a pointer to its Request, and
+// the answer its Result, not a pointer. A Result may come beside an error.
+func (c *Client) Run(ctx context.Context, op leanfleet.Operation, request any) (any, error) {
+	var streams leanfleet.Streams
+	if s, ok := request.(leanfleet.Streamed); ok {
+		streams = s.Streams()
+	}
+	body, err := c.body(op, request, streams)
+	if err != nil {
+		return nil, err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://leanfleet"+Prefix+op.Name, body)
+	if err != nil {
+		return nil, fmt.Errorf("operation %s: %w", op.Name, err)
+	}
+	r.Header.Set("Content-Type", typeEnvelope)
+	answer, err := c.http.Do(r)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, fmt.Errorf("operation %s: ask the process that holds %s: %w", op.Name, c.dir, errors.Unwrap(err))
+	}
+	defer answer.Body.Close()
+	if answer.Header.Get("Content-Type") != typeFrames {
+		return nil, refused(op, answer)
+	}
+	result, err := readAnswer(bufio.NewReaderSize(answer.Body, 1<<16), op, streams)
+	if ctx.Err() != nil && errors.Is(err, errCut) {
+		err = ctx.Err()
+	}
+	return result, err
+}
+
+// refused is the error of an answer that is not one.
+func refused(op leanfleet.Operation, answer *http.Response) error {
+	var f failure
+	if err := json.NewDecoder(io.LimitReader(answer.Body, 1<<20)).Decode(&f); err != nil || f.Message == "" {
+		return fmt.Errorf("operation %s: the process that holds the directory answers %s", op.Name, answer.Status)
+	}
+	return f.restore()
+}
+
+// body is the envelope, then the input.
+func (c *Client) body(op leanfleet.Operation, request any, s leanfleet.Streams) (io.Reader, error) {
+	data, err := json.Marshal(request)
+	if err != nil {
+		return nil, fmt.Errorf("operation %s: put the request into JSON: %w", op.Name, err)
+	}
+	settings := c.settings
+	if s.Directory != "" {
+		settings.Directory = s.Directory
+	}
+	if settings.Directory, err = filepath.Abs(settings.Directory); err != nil {
+		return nil, fmt.Errorf("operation %s: %w", op.Name, err)
+	}
+	line, err := json.Marshal(envelope{Settings: settings, Request: data, Input: s.Input != nil})
+	if err != nil {
+		return nil, fmt.Errorf("operation %s: put the request into JSON: %w", op.Name, err)
+	}
+	head := bytes.NewReader(append(line, '\n'))
+	if s.Input == nil {
+		return head, nil
+	}
+	return io.MultiReader(head, s.Input), nil
+}
+
+// readAnswer takes the frames of an answer to where they belong.
+func readAnswer(r io.Reader, op leanfleet.Operation, s leanfleet.Streams) (result any, err error) {
+	for {
+		kind, payload, err := readFrame(r)
+		if err != nil {
+			return result, fmt.Errorf("operation %s: %w", op.Name, err)
+		}
+		switch kind {
+		case frameProgress:
+			var p progress
+			if err := json.Unmarshal(payload, &p); err != nil {
+				return result, fmt.Errorf("operation %s: read the progress: %w", op.Name, err)
+			}
+			if s.Progress != nil {
+				s.Progress(p.Done, p.Total)
+			}
+		case frameOutput:
+			if s.Output == nil {
+				return result, fmt.Errorf("operation %s: the answer is a file, and none is open for it", op.Name)
+			}
+			if _, err := s.Output.Write(payload); err != nil {
+				return result, err
+			}
+		case frameResult:
+			if result, err = decodeResult(op, payload); err != nil {
+				return nil, err
+			}
+		case frameError:
+			var f failure
+			if err := json.Unmarshal(payload, &f); err != nil {
+				return result, fmt.Errorf("operation %s: read the error: %w", op.Name, err)
+			}
+			return result, f.restore()
+		case frameEnd:
+			return result, nil
+		default:
+			return result, fmt.Errorf("operation %s: frame %q is not known: the other process is of another version", op.Name, kind)
+		}
+	}
+}
+
+// decodeResult returns the Result, as the operation itself would.
+func decodeResult(op leanfleet.Operation, data []byte) (any, error) {
+	pointer := op.NewResult()
+	if err := json.Unmarshal(data, pointer); err != nil {
+		return nil, fmt.Errorf("operation %s: read the answer: %w", op.Name, err)
+	}
+	v := reflect.ValueOf(pointer).Elem()
+	named(v, "")
+	return v.Interface(), nil
+}
