@@ -21,6 +21,7 @@ type Client struct {
 	dir      string
 	settings Settings
 	http     *http.Client
+	first    chan net.Conn // the connection that was made to see whether there is somebody
 }
 
 // Connect finds the process that answers for a data directory. Without one it
@@ -34,11 +35,11 @@ func Connect(ctx context.Context, dir string, s Settings) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask the process that holds %s: %w", dir, err)
 	}
-	first := make(chan net.Conn, 1)
-	first <- conn
+	c.first = make(chan net.Conn, 1)
+	c.first <- conn
 	c.http = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		select {
-		case conn := <-first:
+		case conn := <-c.first:
 			return conn, nil
 		default:
 			return c.dial(ctx)
@@ -57,7 +58,14 @@ func (c *Client) dial(ctx context.Context) (net.Conn, error) {
 }
 
 // Close ends the connection.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *Client) Close() {
+	select {
+	case conn := <-c.first:
+		_ = conn.Close() // nothing was sent
+	default:
+	}
+	c.http.CloseIdleConnections()
+}
 
 // Run runs an operation there: the request is a pointer to its Request, and
 // the answer its Result, not a pointer. A Result may come beside an error.

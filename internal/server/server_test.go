@@ -68,7 +68,7 @@ func hold(t *testing.T, dir string) held {
 func simulated(t *testing.T) held {
 	t.Helper()
 	h := hold(t, t.TempDir())
-	if _, err := h.monitor.Simulate(t.Context(), leanfleet.SimulateRequest{Hosts: 6, Days: 16, Step: 10 * time.Minute, Start: now.AddDate(0, 0, -16), Seed: 7}); err != nil {
+	if _, err := h.monitor.Simulate(t.Context(), leanfleet.SimulateRequest{Hosts: 6, Days: 16, Interval: 10 * time.Minute, Seed: 7}); err != nil {
 		t.Fatal(err)
 	}
 	return h
@@ -88,7 +88,7 @@ func operation(t *testing.T, name string) leanfleet.Operation {
 func TestSameAnswers(t *testing.T) {
 	h := simulated(t)
 	asked := map[string]string{
-		"stats": `{"metric":"cpu_usage","range":"7d","group_by":["dept","tag:env"],"percentiles":[90,99.9],"peaks":true}`,
+		"stats": `{"metric":"cpu_usage","range":"7d","group_by":["dept","tag:env"],"percentiles":[90,99.9]}`,
 		"trend": `{"metric":"memory_usage","range":"7d","step":"day"}`,
 		"top":   `{"metric":"cpu_usage","range":"7d","percentiles":[90]}`,
 		"hosts": `{}`, "status": `{"verify":true}`,
@@ -155,7 +155,7 @@ func TestStreams(t *testing.T) {
 	if r := result.(leanfleet.ImportResult); r.Stored.Inserted != 20_000 || told == 0 {
 		t.Errorf("%+v, progress told %d times", r.Stored, told)
 	}
-	if err := os.WriteFile(filepath.Join(h.dir, "hosts.csv"), []byte("host,dept\nweb-1,data\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(h.dir, "hosts.csv"), []byte("host,tag_dept\nweb-1,data\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	inventory := &leanfleet.ImportRequest{Inventory: []string{"hosts.csv"}, Directory: h.dir}
