@@ -23,7 +23,7 @@ func newHosts(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "hosts",
 		GroupID: groupAnswers,
-		Short:   "The hosts there are: list, show, history, merge",
+		Short:   "The hosts there are: list, show, history, tag, rename, merge, retire, conflicts",
 		Long: `Hosts as their records say, at a time. A record is valid from when to when, so
 the list of last year shows last year's sizes and tags.`,
 		Example: `  leanfleet hosts -l dept=eng,provider=aws
@@ -45,7 +45,7 @@ the list of last year shows last year's sizes and tags.`,
 	}
 	c.Flags().StringVarP(&req.Select, "selector", "l", "", "hosts, such as `dept=eng,env!=dev,name=~web-.*`")
 	c.Flags().StringVar(&asOf, "as-of", "", "the `time` the list is of (default now)")
-	c.AddCommand(newHostsShow(a), newHostsHistory(a), newHostsMerge(a))
+	c.AddCommand(newHostsShow(a), newHostsHistory(a), newHostsTag(a), newHostsRename(a), newHostsMerge(a), newHostsRetire(a), newHostsConflicts(a))
 	return c
 }
 

@@ -1,0 +1,168 @@
+package leanfleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/leanfleet/leanfleet/fleet"
+)
+
+// TagRequest states tags of hosts.
+type TagRequest struct {
+	// Hosts are ids or names. Select takes every host whose record matches at
+	// the effective time. One of them is given.
+	Hosts  []string `json:"hosts,omitempty"`
+	Select string   `json:"select,omitempty"`
+	// Set are the tags to state, Clear the keys of those that are no longer
+	// known.
+	Set   map[string]string `json:"set,omitempty"`
+	Clear []string          `json:"clear,omitempty"`
+	// Effective is from when they hold, with nothing said of the time before.
+	// Zero is now; a tag that was unknown is then learned for the past, too.
+	Effective time.Time `json:"effective,omitzero"`
+	// Correct replaces what was wrong before in place of recording a change.
+	Correct bool `json:"correct,omitempty"`
+	// Why is kept in the history.
+	Why string `json:"why,omitempty"`
+}
+
+// RenameRequest states that a host has another name.
+type RenameRequest struct {
+	// Host is an id or a name.
+	Host string `json:"host"`
+	// Name is the new one; the old one stays an alias for its time.
+	Name      string    `json:"name"`
+	Effective time.Time `json:"effective,omitzero"` // zero is now
+	Why       string    `json:"why,omitempty"`
+}
+
+// RetireRequest states that hosts are gone for good.
+type RetireRequest struct {
+	Hosts  []string `json:"hosts,omitempty"` // ids or names
+	Select string   `json:"select,omitempty"`
+	// At is when they ended; zero is now.
+	At  time.Time `json:"at,omitzero"`
+	Why string    `json:"why,omitempty"`
+}
+
+// ChangeResult says what a statement about hosts did.
+type ChangeResult struct {
+	// Hosts are the ids of those it was about.
+	Hosts []fleet.HostID `json:"hosts"`
+	fleet.PutResult
+}
+
+// ConflictsRequest asks for the contradictions that nobody has settled.
+type ConflictsRequest struct{}
+
+// ConflictsResult is the answer to a [ConflictsRequest].
+type ConflictsResult struct {
+	Conflicts []fleet.Conflict `json:"conflicts"`
+}
+
+// TagHosts states tags of hosts.
+func (m *Monitor) TagHosts(ctx context.Context, req TagRequest) (ChangeResult, error) {
+	if len(req.Set) == 0 && len(req.Clear) == 0 {
+		return ChangeResult{}, fleet.BadRequest(errors.New("tag: no tag is given"))
+	}
+	s := fleet.Statement{Record: fleet.Record{Tags: fleet.Tags(maps.Clone(req.Set))}}
+	for _, key := range req.Clear {
+		if _, ok := req.Set[key]; ok {
+			return ChangeResult{}, fleet.BadRequest(fmt.Errorf("tag %s is both set and cleared", key))
+		}
+		s.Clear = append(s.Clear, "tag_"+key)
+	}
+	return m.state(ctx, req.Hosts, req.Select, s, fleet.Put{Effective: req.Effective, Correct: req.Correct, Why: req.Why})
+}
+
+// RenameHost states that a host has another name.
+func (m *Monitor) RenameHost(ctx context.Context, req RenameRequest) (ChangeResult, error) {
+	if req.Name == "" {
+		return ChangeResult{}, fleet.BadRequest(errors.New("rename: the new name is empty"))
+	}
+	return m.state(ctx, []string{req.Host}, "", fleet.Statement{Record: fleet.Record{Name: req.Name}}, fleet.Put{Effective: req.Effective, Why: req.Why})
+}
+
+// RetireHosts states that hosts are gone for good: they are charged and
+// expected to be measured until then, and their names are free for others.
+func (m *Monitor) RetireHosts(ctx context.Context, req RetireRequest) (ChangeResult, error) {
+	return m.state(ctx, req.Hosts, req.Select, fleet.Statement{Record: fleet.Record{State: fleet.StateTerminated}}, fleet.Put{Effective: req.At, Why: req.Why})
+}
+
+// Conflicts lists the contradictions that nobody has settled.
+func (m *Monitor) Conflicts(ctx context.Context, _ ConflictsRequest) (ConflictsResult, error) {
+	list, err := m.store.Conflicts(ctx)
+	return ConflictsResult{Conflicts: append([]fleet.Conflict{}, list...)}, err
+}
+
+// state makes one statement of each of the hosts. Those of the statement that
+// one contradicts are listed in the result and not applied.
+func (m *Monitor) state(ctx context.Context, keys []string, sel string, s fleet.Statement, put fleet.Put) (ChangeResult, error) {
+	from := put.Effective // nothing is said of the time before
+	if s.State == fleet.StateTerminated && from.IsZero() {
+		from = m.options.Clock()
+	}
+	put = m.put(put)
+	at := put.Effective
+	if at.IsZero() {
+		at = put.At
+	}
+	ids, err := m.identify(ctx, keys, sel, at)
+	if err != nil {
+		return ChangeResult{}, err
+	}
+	statements := make([]fleet.Statement, len(ids))
+	for i, id := range ids {
+		statements[i] = s
+		statements[i].Host = id
+		statements[i].From = from
+		statements[i].Tags = maps.Clone(s.Tags)
+	}
+	put.Origin = fleet.OriginImport
+	done, err := m.store.PutRecords(ctx, statements, put)
+	return ChangeResult{Hosts: ids, PutResult: done}, err
+}
+
+// identify finds hosts by name, or by a selector at a time, each once.
+func (m *Monitor) identify(ctx context.Context, keys []string, sel string, at time.Time) ([]fleet.HostID, error) {
+	switch {
+	case len(keys) > 0 && sel != "":
+		return nil, fleet.BadRequest(errors.New("name hosts or a selector, not both"))
+	case len(keys) == 0 && sel == "":
+		return nil, fleet.BadRequest(errors.New("no host is named, and no selector"))
+	}
+	var ids []fleet.HostID
+	for _, key := range keys {
+		h, err := m.store.Host(key, at)
+		if err != nil {
+			return nil, err
+		}
+		id := h.ID
+		if h.Into != "" {
+			id = h.Into
+		}
+		ids = append(ids, id)
+	}
+	if sel != "" {
+		matching, err := fleet.ParseSelector(sel)
+		if err != nil {
+			return nil, fleet.BadRequest(err)
+		}
+		records, err := m.store.Records(ctx, matching, fleet.Window{Start: at, End: at.Add(time.Millisecond)})
+		if err != nil {
+			return nil, fmt.Errorf("find hosts: %w", err)
+		}
+		for i := range records {
+			ids = append(ids, records[i].Host)
+		}
+		if len(ids) == 0 {
+			return nil, fmt.Errorf("no host matches %q at %s", sel, at.UTC().Format(time.RFC3339))
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
+}
