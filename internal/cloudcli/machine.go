@@ -1,0 +1,101 @@
+package cloudcli
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/leanfleet/leanfleet/fleet"
+)
+
+// machine is what is said of one machine: what it is, and since when it is in
+// its state.
+type machine struct {
+	fleet.Record
+	// created is when it was made; zero when unknown.
+	created time.Time
+	// states in the order of time; a time is zero where it is unknown, which only
+	// a single state can be.
+	states []since
+}
+
+type since struct {
+	state fleet.State
+	at    time.Time
+}
+
+// statements are what the machine is, without a time, then its states.
+func (m *machine) statements() []fleet.Statement {
+	out := append(make([]fleet.Statement, 0, 1+len(m.states)), fleet.Statement{Record: m.Record})
+	for _, s := range m.states {
+		out = append(out, fleet.Statement{Record: fleet.Record{Host: m.Host, State: s.state, From: s.at}})
+	}
+	return out
+}
+
+// is sets the machine's state: the present one with its time, and the one before
+// it with its. Times that contradict one another are left out.
+func (m *machine) is(state fleet.State, at time.Time, before fleet.State, from time.Time) {
+	switch {
+	case state == "":
+	case at.IsZero():
+		m.states = []since{{state, at}}
+	case !from.IsZero() && from.Before(at):
+		m.states = []since{{before, from}, {state, at}}
+	default:
+		m.states = []since{{state, at}}
+	}
+}
+
+// stamp is a time as the tools print it: RFC 3339, of AWS CLI 1 with
+// milliseconds. null and "" are zero.
+type stamp struct{ time.Time }
+
+// UnmarshalJSON reads a time.
+func (s *stamp) UnmarshalJSON(data []byte) error {
+	var text *string
+	if err := json.Unmarshal(data, &text); err != nil {
+		return fmt.Errorf("%s is no time", data)
+	}
+	if text == nil || *text == "" {
+		return nil
+	}
+	t, err := time.Parse(time.RFC3339Nano, *text)
+	if err != nil {
+		return fmt.Errorf("%q is no time in RFC 3339", *text)
+	}
+	if t.Year() < 1970 || t.Year() > 2260 {
+		return fmt.Errorf("%q is out of range", *text)
+	}
+	s.Time = t.UTC()
+	return nil
+}
+
+// last is the last part of a path or URL.
+func last(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
+
+// between is the part of a path or URL that follows a name, whatever its case.
+func between(path, name string) string {
+	parts := strings.Split(path, "/")
+	for i := range len(parts) - 1 {
+		if strings.EqualFold(parts[i], name) {
+			return parts[i+1]
+		}
+	}
+	return ""
+}
+
+// tags leaves out tags without a key.
+func tags(in map[string]string) fleet.Tags {
+	out := fleet.Tags{}
+	for k, v := range in {
+		if k != "" {
+			out[k] = v
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
