@@ -40,6 +40,8 @@ type priceState struct {
 	own *ownPrices
 	// book is nil until it is asked for.
 	book *pricing.Book
+	// checked says that the names of the own sheets were held against it.
+	checked bool
 }
 
 // ownPrices is what the user's files say.
@@ -55,8 +57,31 @@ func (m *Monitor) warnAge() time.Duration {
 }
 
 // book returns the price book: the embedded facts, what was read into the data
-// directory, and own sheets. It is read on first use and kept.
+// directory, and own sheets. It is read on first use and kept. A sheet that
+// names what nobody knows is an error.
 func (m *Monitor) book(ctx context.Context) (*pricing.Book, error) {
+	b, err := m.uncheckedBook(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m.prices.mu.Lock()
+	defer m.prices.mu.Unlock()
+	if !m.prices.checked {
+		own, err := m.readOwn()
+		if err != nil {
+			return nil, err
+		}
+		if err := own.sheet.Check(b); err != nil {
+			return nil, fmt.Errorf("read price sheet: %w", err)
+		}
+		m.prices.checked = true
+	}
+	return b, nil
+}
+
+// uncheckedBook is book without a look at the names in own sheets: a region
+// that is new has to be read before a sheet can name it.
+func (m *Monitor) uncheckedBook(ctx context.Context) (*pricing.Book, error) {
 	m.prices.mu.Lock()
 	defer m.prices.mu.Unlock()
 	if m.prices.book != nil {

@@ -36,7 +36,7 @@ func (m *Monitor) ExportPrices(ctx context.Context, req PricesExportRequest) (Pr
 	if req.File == "" {
 		return r, errors.New("export prices: name a file")
 	}
-	b, err := m.book(ctx)
+	b, err := m.uncheckedBook(ctx)
 	if err != nil {
 		return r, err
 	}
@@ -122,10 +122,8 @@ func (m *Monitor) ImportPrices(ctx context.Context, req PricesImportRequest) (Pr
 	}
 	// Sections are checked when they are opened: all of them, before anything
 	// is taken over.
-	for _, p := range theirs.Places() {
-		if _, err := theirs.Items(p); err != nil {
-			return r, fmt.Errorf("import prices: %s: %w", filepath.Base(req.File), err)
-		}
+	if err := whole(theirs); err != nil {
+		return r, fmt.Errorf("import prices: %s: %w", filepath.Base(req.File), err)
 	}
 	readings := theirs.Readings()
 	r.Readings, r.Regions = len(readings), regionsRead(theirs)
@@ -135,6 +133,10 @@ func (m *Monitor) ImportPrices(ctx context.Context, req PricesImportRequest) (Pr
 		}
 	}
 	b, err := m.replaceBook(ctx, func(ours *pricing.Book) (*pricing.Book, error) {
+		if err := whole(ours); err != nil {
+			path := filepath.Join(m.options.Dir, pricefile.Name)
+			return nil, fmt.Errorf("import prices into %s: %w; move that file away and import again", path, err)
+		}
 		mine, his := ours.Revision(), theirs.Revision()
 		if _, err := ours.At(his); err == nil {
 			r.Outcome = ImportUnchanged
@@ -152,6 +154,16 @@ func (m *Monitor) ImportPrices(ctx context.Context, req PricesImportRequest) (Pr
 	}
 	r.Revision = b.Revision()
 	return r, nil
+}
+
+// whole is an error where a section of a price book is damaged.
+func whole(b *pricing.Book) error {
+	for _, p := range b.Places() {
+		if _, err := b.Items(p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // listName is a list of a place.

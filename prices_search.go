@@ -172,8 +172,12 @@ func pricedIn(b *pricing.Book, q pricing.CandidateQuery, in PriceRegion) (pricin
 
 // query is the request in the book's words.
 func (req *PriceSearchRequest) query() (pricing.CandidateQuery, error) {
+	os, err := priceOS(req.OS)
+	if err != nil {
+		return pricing.CandidateQuery{}, err
+	}
 	q := pricing.CandidateQuery{
-		OS: cmp.Or(priceOS(req.OS), pricing.Linux), Purchase: pricing.OnDemand, AsOf: req.PricesAsOf, Currency: cmp.Or(req.Currency, money.USD), Limit: req.Limit,
+		OS: cmp.Or(os, pricing.Linux), Purchase: pricing.OnDemand, AsOf: req.PricesAsOf, Currency: cmp.Or(req.Currency, money.USD), Limit: req.Limit,
 		Demand: pricing.Demand{
 			VCPUs: req.VCPUs, MemoryBytes: req.MemoryBytes, MaxVCPUs: req.MaxVCPUs, MaxMemoryBytes: req.MaxMemoryBytes,
 			GPUs: req.GPUs, BurstableToo: req.Burstable, OlderToo: req.Older, LocalDisk: req.LocalDisk,
@@ -362,8 +366,12 @@ func (m *Monitor) Equivalents(ctx context.Context, req EquivalentsRequest) (Equi
 	if r.Targets, r.NoRegion, err = targets(b, &req); err != nil {
 		return r, err
 	}
+	os, err := priceOS(req.OS)
+	if err != nil {
+		return r, err
+	}
 	q := pricing.EquivalentQuery{
-		Provider: req.Provider, Region: req.Region, InstanceType: req.InstanceType, OS: cmp.Or(priceOS(req.OS), pricing.Linux),
+		Provider: req.Provider, Region: req.Region, InstanceType: req.InstanceType, OS: cmp.Or(os, pricing.Linux),
 		AsOf: req.PricesAsOf, Currency: cmp.Or(req.Currency, money.USD), Smaller: req.Smaller, OtherArch: req.OtherArch, OlderToo: req.Older, Limit: req.Limit,
 	}
 	if !q.Currency.Valid() {

@@ -170,7 +170,10 @@ func (m *Monitor) Price(ctx context.Context, req PriceRequest) (PriceResult, err
 	if err != nil {
 		return PriceResult{}, err
 	}
-	os := priceOS(req.OS)
+	os, err := priceOS(req.OS)
+	if err != nil {
+		return PriceResult{}, err
+	}
 	if os != "" {
 		found = slices.DeleteFunc(found, func(f pricing.Found) bool { return f.List.OS != os })
 	}
@@ -213,7 +216,7 @@ func (m *Monitor) offer(f *pricing.Found, r *PriceResult, now time.Time) PriceOf
 	if f.ContractSource != "" {
 		p.Contracted, p.ContractedCurrency, p.ContractSource = f.Contracted, f.Contracted.Currency(), f.ContractSource
 	}
-	if o.Purchase == pricing.OnDemand {
+	if o.Purchase == pricing.OnDemand && !pricing.Licensed(o.OS) {
 		if full := pricing.FullMonth(f.Contracted, &r.Specification); full != f.Contracted {
 			p.FullMonthPerHour = full
 		}
@@ -238,13 +241,14 @@ func ageOf(l pricing.Layer, seen, now time.Time) (time.Duration, bool) {
 	return max(0, now.Sub(seen)), true
 }
 
-// priceOS is an operating system as prices tell them apart; a word that no list
-// is known to have stays as it is.
-func priceOS(os string) string {
-	if known, ok := pricing.PriceOS(os); ok {
-		return known
+// priceOS is an operating system as prices tell them apart, "" for none. One
+// that nobody knows is an error with the nearest word.
+func priceOS(os string) (string, error) {
+	if os == "" {
+		return "", nil
 	}
-	return strings.ToLower(strings.TrimSpace(os))
+	name, err := pricing.ParseOS(os)
+	return name, fleet.BadRequest(err)
 }
 
 // providerOf checks the name of a provider, or finds the only one with a type.

@@ -111,7 +111,7 @@ type updateTask struct {
 // where the error says that some regions failed.
 func (m *Monitor) UpdatePrices(ctx context.Context, req PricesUpdateRequest) (PricesUpdateResult, error) {
 	r := PricesUpdateResult{Updated: []UpdatedPrices{}, Rest: []PriceAge{}}
-	b, err := m.book(ctx)
+	b, err := m.uncheckedBook(ctx)
 	if err != nil {
 		return r, err
 	}
@@ -142,7 +142,7 @@ func (m *Monitor) UpdatePrices(ctx context.Context, req PricesUpdateRequest) (Pr
 			return r, ctx.Err()
 		}
 	}
-	if b, err = m.book(ctx); err != nil {
+	if b, err = m.uncheckedBook(ctx); err != nil {
 		return r, err
 	}
 	r.Revision = b.Revision()

@@ -28,7 +28,11 @@ const (
 	CheckGPU Code = "gpu"
 	// CheckBurstable: full speed is no longer there all the time.
 	CheckBurstable Code = "burstable"
-	// CheckNetwork: less network, or figures that do not compare.
+	// CheckDiskThroughput: less throughput or fewer operations on network-attached
+	// disks.
+	CheckDiskThroughput Code = "disk_throughput"
+	// CheckNetwork: less network, figures that do not compare, or no accelerated
+	// networking any more.
 	CheckNetwork Code = "network"
 	// CheckConfidential: protection of memory in use is gained or lost.
 	CheckConfidential Code = "confidential"
@@ -38,6 +42,10 @@ const (
 	CheckCPU Code = "cpu"
 	// CheckProvider: a move to another cloud.
 	CheckProvider Code = "provider"
+	// CheckRegion: a move to another region.
+	CheckRegion Code = "region"
+	// CheckInterruption: the provider may take the host away at short notice.
+	CheckInterruption Code = "interruption"
 	// CheckUnknown: something that matters is not known of one of the two.
 	CheckUnknown Code = "unknown"
 )
@@ -93,9 +101,9 @@ func EffortOf(checks []Check) Effort {
 	effort := EffortLow
 	for _, c := range checks {
 		switch c.Code {
-		case CheckArchitecture, CheckProvider, CheckGPU, CheckDiskGeneration:
+		case CheckArchitecture, CheckProvider, CheckRegion, CheckGPU, CheckDiskGeneration:
 			return EffortHigh
-		case CheckUnknown, CheckHypervisor, CheckDiskInterface, CheckImageGeneration, CheckTemporaryDisk, CheckLocalDisk, CheckConfidential:
+		case CheckUnknown, CheckHypervisor, CheckDiskInterface, CheckImageGeneration, CheckTemporaryDisk, CheckLocalDisk, CheckConfidential, CheckInterruption:
 			effort = EffortMedium
 		}
 	}

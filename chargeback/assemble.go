@@ -46,10 +46,10 @@ func (s *sum) add(x *piece) {
 	s.known[x.kind] = true
 	s.parts[x.kind] = mustAdd(s.parts[x.kind], x.cost)
 	s.cost, s.contracted, s.effective = mustAdd(s.cost, x.cost), mustAdd(s.contracted, x.contracted), mustAdd(s.effective, x.effective)
-	if x.nearestLater {
+	if later := x.later(); later > 0 {
 		s.isNearestLater = true
 		if x.kind == compute {
-			s.nearestLater.add(x.Duration())
+			s.nearestLater.add(later)
 		}
 	}
 }
@@ -115,13 +115,17 @@ func (b *bill) sorted() []*groupOf {
 // three picks one of the three costs of a sum, and where it is written.
 type three struct {
 	exact func(*sum) money.Amount
-	put   func(*Figures, *money.Amount)
+	at    func(*Figures) **money.Amount
 }
 
+func (c three) put(f *Figures, a *money.Amount) { *c.at(f) = a }
+func (c three) get(f *Figures) *money.Amount    { return *c.at(f) }
+
+// threeCosts begins with list cost, which the others are held against.
 var threeCosts = [...]three{
-	{func(s *sum) money.Amount { return s.cost }, func(f *Figures, a *money.Amount) { f.Cost = a }},
-	{func(s *sum) money.Amount { return s.contracted }, func(f *Figures, a *money.Amount) { f.ContractedCost = a }},
-	{func(s *sum) money.Amount { return s.effective }, func(f *Figures, a *money.Amount) { f.EffectiveCost = a }},
+	{func(s *sum) money.Amount { return s.cost }, func(f *Figures) **money.Amount { return &f.Cost }},
+	{func(s *sum) money.Amount { return s.contracted }, func(f *Figures) **money.Amount { return &f.ContractedCost }},
+	{func(s *sum) money.Amount { return s.effective }, func(f *Figures) **money.Amount { return &f.EffectiveCost }},
 }
 
 // assemble rounds from the total down and writes the groups of the result.
@@ -149,40 +153,53 @@ func (b *bill) assemble(r *Result) error {
 }
 
 // round rounds one of the three costs: the total, the groups to it, the lines to
-// their group. What is unknown stays nil.
+// their group. What is unknown stays nil. What costs no more than at list is not
+// printed above its list cost, which was rounded first.
 func (b *bill) round(r *Result, c three, total *sum, groups []*groupOf) error {
 	if !total.priced {
 		return nil
 	}
 	whole := c.exact(total).In(b.plan.req.Currency).Round()
 	c.put(&r.Total.Figures, &whole)
-	exact := make([]money.Amount, len(groups))
+	var of []int
+	var sums []*sum
+	var figures []*Figures
 	for i, g := range groups {
-		exact[i] = c.exact(g.total)
+		if g.total.priced {
+			of, sums, figures = append(of, i), append(sums, g.total), append(figures, &r.Groups[i].Figures)
+		}
 	}
-	rounded, err := money.RoundPartsTo(whole, exact)
+	if err := c.roundAll(whole, sums, figures); err != nil {
+		return err
+	}
+	for _, i := range of {
+		g, group := groups[i], &r.Groups[i]
+		var sums []*sum
+		var figures []*Figures
+		for j, s := range g.sums {
+			if s.priced {
+				sums, figures = append(sums, s), append(figures, &group.Hosts[j].Figures)
+			}
+		}
+		if err := c.roundAll(*c.get(&group.Figures), sums, figures); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// roundAll rounds the cost of sums to a whole and writes it to their figures.
+func (c three) roundAll(whole money.Amount, sums []*sum, figures []*Figures) error {
+	exact, list, rounded := make([]money.Amount, len(sums)), make([]money.Amount, len(sums)), make([]*money.Amount, len(sums))
+	for i, s := range sums {
+		exact[i], list[i], rounded[i] = c.exact(s), s.cost, figures[i].Cost
+	}
+	parts, err := roundTo(whole, exact, ceilings(exact, list, rounded))
 	if err != nil {
 		return err
 	}
-	for i, g := range groups {
-		if !g.total.priced {
-			continue
-		}
-		c.put(&r.Groups[i].Figures, &rounded[i])
-		var of []int
-		var lines []money.Amount
-		for j, s := range g.sums {
-			if s.priced {
-				of, lines = append(of, j), append(lines, c.exact(s))
-			}
-		}
-		parts, err := money.RoundPartsTo(rounded[i], lines)
-		if err != nil {
-			return err
-		}
-		for k, j := range of {
-			c.put(&r.Groups[i].Hosts[j].Figures, &parts[k])
-		}
+	for i := range parts {
+		c.put(figures[i], &parts[i])
 	}
 	return nil
 }
@@ -234,12 +251,23 @@ func lineResult(l *line, s *sum) Line {
 		if x.reason != "" {
 			reasons = appendNew(reasons, x.reason)
 		}
+		for _, why := range x.unrated {
+			reasons = appendNew(reasons, why)
+		}
 		if !x.known || x.list.IsZero() {
 			continue
 		}
-		out.Basis = appendNew(out.Basis, x.basis)
-		if !x.observed.IsZero() {
-			out.PriceDates = appendNew(out.PriceDates, day(x.observed))
+		quotes := []*quote{&x.quote}
+		for i := range x.covers {
+			if c := &x.covers[i]; c.rate.known {
+				quotes = append(quotes, &c.rate)
+			}
+		}
+		for _, q := range quotes {
+			out.Basis = appendNew(out.Basis, q.basis)
+			if !q.observed.IsZero() {
+				out.PriceDates = appendNew(out.PriceDates, day(q.observed))
+			}
 		}
 	}
 	out.InstanceTypes = slices.DeleteFunc(out.InstanceTypes, func(s string) bool { return s == "" })

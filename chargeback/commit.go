@@ -2,6 +2,7 @@ package chargeback
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -13,6 +14,8 @@ import (
 type commitmentSum struct {
 	id         string
 	cost, used money.Amount
+	demand     money.Amount           // what it covers, on demand
+	unrated    map[unpricedKey]*tally // what it may cover but has no rate for
 }
 
 // commit applies the commitments to everything that runs on demand, by the
@@ -27,23 +30,30 @@ func (b *bill) commit() ([]commitmentSum, error) {
 	if slices.ContainsFunc(set.All(), func(c pricing.Commitment) bool { return c.Provider == pricing.GCP }) {
 		begin = b.plan.looked.Start // what is covered earns no sustained use
 	}
-	next := 0
-	var active []*piece
 	changes, err := b.rateChanges(pieces, set)
 	if err != nil {
 		return nil, err
 	}
+	c := b.covering(set, pieces, changes)
 	for _, slot := range slots(pieces, begin, b.plan.looked.End, set, changes) {
-		for next < len(pieces) && pieces[next].Start.Before(slot.end) {
-			active = append(active, pieces[next])
-			next++
+		c.enter(slot)
+		if !slices.ContainsFunc(c.all, func(x pricing.Commitment) bool { return x.Active(slot.start) }) {
+			continue
 		}
-		active = slices.DeleteFunc(active, func(x *piece) bool { return !x.End.After(slot.start) })
-		if err := b.cover(slot, active); err != nil {
+		if err := c.cover(slot); err != nil {
 			return nil, err
 		}
 	}
-	return b.committedSums(set)
+	for _, x := range pieces {
+		if err := b.coverPiece(x); err != nil {
+			return nil, err
+		}
+	}
+	sums, err := b.committedSums(set)
+	if err != nil {
+		return nil, err
+	}
+	return sums, b.withoutRates(set, pieces, sums)
 }
 
 // coverable are the pieces that a commitment may cover, by start.
@@ -92,13 +102,13 @@ func (b *bill) ratesAt(at time.Time, failed *error) pricing.RateFunc {
 	}
 }
 
-// rateChanges returns the clock hours that are the first with another rate.
+// rateChanges returns when rates of commitments change, in order.
 func (b *bill) rateChanges(pieces []*piece, set *pricing.Commitments) ([]time.Time, error) {
 	var out []time.Time
 	seen := map[what]bool{}
 	for _, c := range set.All() {
-		if c.Spend.IsZero() || !c.Percent.IsZero() {
-			continue // it needs no rates of the book
+		if !rated(&c) {
+			continue
 		}
 		for _, x := range pieces {
 			w := rate(&c, x.what.provider, x.what.region, x.what.name, x.what.os)
@@ -111,21 +121,24 @@ func (b *bill) rateChanges(pieces []*piece, set *pricing.Commitments) ([]time.Ti
 				return nil, err
 			}
 			for _, q := range list[min(1, len(list)):] {
-				out = append(out, q.Start.Add(time.Hour-1).Truncate(time.Hour))
+				out = append(out, q.Start)
 			}
 		}
 	}
+	slices.SortFunc(out, time.Time.Compare)
 	return out, nil
 }
 
 type slot struct{ start, end time.Time }
 
 // slots cuts time into clock hours in which something begins or ends, and rows
-// of hours between them, also at the given hours. A commitment that begins or
-// ends within an hour cuts it.
-func slots(pieces []*piece, begin, end time.Time, set *pricing.Commitments, hours []time.Time) []slot {
+// of hours between them. A rate that changes holds from the next hour on; a
+// commitment that begins or ends within an hour cuts it.
+func slots(pieces []*piece, begin, end time.Time, set *pricing.Commitments, changes []time.Time) []slot {
 	cuts := append(set.Boundaries(begin, end), begin, end)
-	cuts = append(cuts, hours...)
+	for _, t := range changes {
+		cuts = append(cuts, t.Add(time.Hour-1).Truncate(time.Hour))
+	}
 	for _, x := range pieces {
 		for _, t := range []time.Time{x.Start, x.End} {
 			hour := t.Truncate(time.Hour)
@@ -151,65 +164,176 @@ func slots(pieces []*piece, begin, end time.Time, set *pricing.Commitments, hour
 	return out
 }
 
+// covering goes through the slots.
+type covering struct {
+	bill    *bill
+	all     []pricing.Commitment
+	applier *pricing.Applier
+	pieces  []*piece // by start
+	active  []*piece // those in the slot, by host and time
+	changes []time.Time
+	rated   time.Time // of the rates that hold
+	failed  error     // of the rates
+	uses    []pricing.Use
+	of      []*piece
+}
+
+func (b *bill) covering(set *pricing.Commitments, pieces []*piece, changes []time.Time) *covering {
+	c := &covering{bill: b, all: set.All(), applier: set.Applier(nil), pieces: pieces, changes: changes}
+	for _, x := range pieces {
+		u := b.usage(x)
+		x.usage = c.applier.Kind(&u)
+	}
+	return c
+}
+
+// usage is a piece as commitments see it.
+func (b *bill) usage(x *piece) pricing.Usage {
+	r := x.span.record
+	return pricing.Usage{
+		Host: string(r.Host), Provider: r.Provider, Region: r.Region, Account: r.Account, OS: x.what.shownOS(),
+		Spec: b.specification(r.Provider, r.InstanceType), PerHour: x.quote.contracted,
+	}
+}
+
+// enter brings the active pieces and the rates to a slot.
+func (c *covering) enter(s slot) {
+	c.active = slices.DeleteFunc(c.active, func(x *piece) bool { return !x.End.After(s.start) })
+	for len(c.pieces) > 0 && c.pieces[0].Start.Before(s.end) {
+		x := c.pieces[0]
+		c.pieces = c.pieces[1:]
+		if !x.End.After(s.start) {
+			continue
+		}
+		i, _ := slices.BinarySearchFunc(c.active, x, func(a, b *piece) int {
+			return cmp.Or(cmp.Compare(a.span.record.Host, b.span.record.Host), a.Start.Compare(b.Start))
+		})
+		c.active = slices.Insert(c.active, i, x)
+	}
+	changed := c.rated.IsZero()
+	for len(c.changes) > 0 && !c.changes[0].After(s.start) {
+		c.changes, changed = c.changes[1:], true
+	}
+	if changed {
+		c.rated = s.start
+		c.applier.Rates(c.bill.ratesAt(s.start, &c.failed))
+	}
+}
+
 // cover applies the commitments to one slot. A row of hours counts as its first
 // hour, so many times: then what is covered, which is whole nanoseconds, does
 // not depend on how hours are put into rows.
-func (b *bill) cover(s slot, active []*piece) error {
+func (c *covering) cover(s slot) error {
 	hours := int64(1)
 	if n := int64(s.end.Sub(s.start) / time.Hour); n > 1 {
 		hours, s.end = n, s.start.Add(time.Hour)
 	}
-	var usages []pricing.Usage
-	var of []*piece
-	for _, x := range active {
+	c.uses, c.of = c.uses[:0], c.of[:0]
+	for _, x := range c.active {
 		from, to := later(x.Start, s.start), earlier(x.End, s.end)
-		if !from.Before(to) {
-			continue
+		if from.Before(to) {
+			c.uses, c.of = append(c.uses, pricing.Use{Kind: x.usage, Running: to.Sub(from)}), append(c.of, x)
 		}
-		r := x.span.record
-		os := x.what.os
-		if os == "" {
-			os = pricing.Linux
-		}
-		usages = append(usages, pricing.Usage{
-			Host: string(r.Host), Provider: r.Provider, Region: r.Region, Account: r.Account, OS: os,
-			Spec: b.specification(r.Provider, r.InstanceType), Running: to.Sub(from), PerHour: x.quote.contracted,
-		})
-		of = append(of, x)
 	}
-	if len(usages) == 0 {
+	if len(c.uses) == 0 {
 		return nil
 	}
-	var failed error
-	c, err := b.plan.env.Commitments.Apply(s.start, s.end.Sub(s.start), usages, b.ratesAt(s.start, &failed))
-	if err = cmp.Or(failed, err); err != nil {
-		return err
+	err := c.applier.Slot(s.start, s.end.Sub(s.start), c.uses, func(i int, cover *pricing.Cover, covered time.Duration) {
+		c.of[i].take(cover, s.start, covered*time.Duration(hours))
+	})
+	return cmp.Or(c.failed, err)
+}
+
+// covered is what one commitment covers of a piece at one price.
+type covered struct {
+	cover *pricing.Cover
+	at    time.Time // when it was first covered so
+	time  time.Duration
+	// what and rate say which rate of the price book that is, if it is one.
+	what what
+	rate quote
+}
+
+// take adds what a commitment covers of the piece.
+func (x *piece) take(c *pricing.Cover, at time.Time, d time.Duration) {
+	x.coveredFor += d
+	for i := len(x.covers) - 1; i >= 0; i-- {
+		if have := &x.covers[i]; have.cover == c {
+			have.time += d
+			return
+		}
 	}
-	for i, u := range c.Usages {
-		for _, v := range u.Covering {
-			v.Covered, v.Cost = v.Covered*time.Duration(hours), v.Cost.Scale(money.Whole(hours))
-			of[i].coveredFor += v.Covered
-			of[i].take(v)
+	x.covers = append(x.covers, covered{cover: c, at: at, time: d})
+}
+
+// coverPiece adds up what each commitment covers of a piece, what that costs and
+// at which rates.
+func (b *bill) coverPiece(x *piece) error {
+	for i := range x.covers {
+		c := &x.covers[i]
+		v := pricing.Covering{Commitment: c.cover.Commitment.ID, Covered: c.time, Cost: c.cover.Cost(c.time)}
+		if at := slices.IndexFunc(x.covering, func(have pricing.Covering) bool { return have.Commitment == v.Commitment }); at >= 0 {
+			have := &x.covering[at]
+			have.Covered += v.Covered
+			have.Cost = mustAdd(have.Cost, v.Cost)
+		} else {
+			x.covering = append(x.covering, v)
+		}
+		if !rated(c.cover.Commitment) {
+			continue
+		}
+		c.what = rate(c.cover.Commitment, x.what.provider, x.what.region, x.what.name, x.what.os)
+		list, err := b.quotes.of(c.what)
+		if err != nil {
+			return err
+		}
+		if at := slices.IndexFunc(list, func(q quoted) bool { return q.Contains(c.at) }); at >= 0 {
+			c.rate = list[at].quote
 		}
 	}
 	return nil
 }
 
-// take adds what a commitment covers of the piece.
-func (x *piece) take(v pricing.Covering) {
-	for i := range x.covering {
-		if have := &x.covering[i]; have.Commitment == v.Commitment {
-			have.Covered += v.Covered
-			have.Cost = mustAdd(have.Cost, v.Cost)
-			return
+// rated reports whether a commitment takes its rates from the price book.
+func rated(c *pricing.Commitment) bool { return !c.Spend.IsZero() && c.Percent.IsZero() }
+
+// withoutRates finds what runs on demand although there is a commitment to
+// spend for it, because nobody knows its rate.
+func (b *bill) withoutRates(set *pricing.Commitments, pieces []*piece, sums []commitmentSum) error {
+	for _, c := range set.All() {
+		if !rated(&c) {
+			continue
+		}
+		i := slices.IndexFunc(sums, func(s commitmentSum) bool { return s.id == c.ID })
+		for _, x := range pieces {
+			left := x.Duration() - x.coveredFor
+			if u := b.usage(x); i < 0 || x.line == nil || left <= 0 || !c.Covers(&u) {
+				continue
+			}
+			w := rate(&c, x.what.provider, x.what.region, x.what.name, x.what.os)
+			list, err := b.quotes.of(w)
+			if err != nil {
+				return err
+			}
+			for _, q := range list {
+				d := min(left, q.Intersect(x.Window).Intersect(windowOf(c.Start, c.End)).Duration())
+				if q.known || d <= 0 {
+					continue
+				}
+				if sums[i].unrated == nil {
+					sums[i].unrated = map[unpricedKey]*tally{}
+				}
+				count(sums[i].unrated, unpricedKey{w, q.reason}, x, d)
+				x.unrated = appendNew(x.unrated, fmt.Sprintf("commitment %s has no rate for %s: %s", c.ID, w.name, q.reason))
+			}
 		}
 	}
-	x.covering = append(x.covering, v)
+	return nil
 }
 
 // committedSums adds up what each commitment cost and covered in the period.
 func (b *bill) committedSums(set *pricing.Commitments) ([]commitmentSum, error) {
-	used := map[string]money.Amount{}
+	used, demand := map[string]money.Amount{}, map[string]money.Amount{}
 	for i := range b.hosts {
 		for _, x := range b.hosts[i].pieces {
 			if x.Start.Before(b.plan.charged.Start) || !x.Start.Before(b.plan.charged.End) {
@@ -221,6 +345,10 @@ func (b *bill) committedSums(set *pricing.Commitments) ([]commitmentSum, error) 
 					return nil, err
 				}
 				used[v.Commitment] = mustAdd(used[v.Commitment], a)
+				if a, err = b.plan.convert(x.quote.contracted.Times(v.Covered), x.Start); err != nil {
+					return nil, err
+				}
+				demand[v.Commitment] = mustAdd(demand[v.Commitment], a)
 			}
 		}
 	}
@@ -234,7 +362,7 @@ func (b *bill) committedSums(set *pricing.Commitments) ([]commitmentSum, error) 
 		if err != nil {
 			return nil, err
 		}
-		sum := commitmentSum{id: c.ID, used: used[c.ID]}
+		sum := commitmentSum{id: c.ID, used: used[c.ID], demand: demand[c.ID]}
 		for _, w := range cutAt(windowOf(from, to), b.plan.cuts) {
 			a, err := b.plan.convert(perHour.Times(w.Duration()), w.Start)
 			if err != nil {

@@ -15,7 +15,7 @@ import (
 type usedRates map[money.Rate]bool
 
 // currency settles the currency of the report: the one asked for, else the one
-// of all prices.
+// of all prices and of the commitments of the period.
 func (b *bill) currency() error {
 	p := b.plan
 	if p.req.Currency != "" {
@@ -30,15 +30,13 @@ func (b *bill) currency() error {
 			}
 		}
 	}
-	if len(all) > 0 { // otherwise there is nothing for commitments to cover
-		for _, c := range p.env.Commitments.All() {
-			perHour, err := c.CostPerHour()
-			if err != nil {
-				return err
-			}
-			if c.Start.Before(p.charged.End) && c.End.After(p.charged.Start) {
-				all[perHour.Currency()] = true
-			}
+	for _, c := range p.env.Commitments.All() {
+		perHour, err := c.CostPerHour()
+		if err != nil {
+			return err
+		}
+		if c.Start.Before(p.charged.End) && c.End.After(p.charged.Start) {
+			all[perHour.Currency()] = true
 		}
 	}
 	switch len(all) {

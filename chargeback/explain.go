@@ -123,6 +123,10 @@ func (b *bill) explainLine(l *Line, group fleet.GroupKey) ([]Piece, error) {
 	if l.Cost == nil {
 		return out, nil
 	}
+	list, rounded := make([]money.Amount, len(of)), make([]*money.Amount, len(of))
+	for i, x := range of {
+		list[i] = x.cost
+	}
 	for _, c := range []struct {
 		line  *money.Amount
 		exact func(*piece) money.Amount
@@ -136,13 +140,14 @@ func (b *bill) explainLine(l *Line, group fleet.GroupKey) ([]Piece, error) {
 		for i, x := range of {
 			exact[i] = c.exact(x)
 		}
-		rounded, err := money.RoundPartsTo(*c.line, exact)
+		parts, err := roundTo(*c.line, exact, ceilings(exact, list, rounded))
 		if err != nil {
 			return nil, err
 		}
 		for i, x := range of {
 			if x.known {
-				c.put(&out[i], &rounded[i])
+				c.put(&out[i], &parts[i])
+				rounded[i] = out[i].Cost
 			}
 		}
 	}
@@ -192,11 +197,7 @@ func (b *bill) why(x *piece) []string {
 		say("it has none")
 	}
 	if x.nearestLater {
-		begins := x.valid
-		if begins.IsZero() {
-			begins = x.observed
-		}
-		say("the first known price is of %s, after the use", day(begins))
+		say("the first known price is of %s, after the use", day(x.begins()))
 	}
 	if x.osAssumed {
 		say("operating system unknown: priced as linux")
@@ -207,8 +208,17 @@ func (b *bill) why(x *piece) []string {
 	for _, v := range x.covering {
 		say("commitment %s covers %s", v.Commitment, v.Covered)
 	}
+	for i := range x.covers {
+		if c := &x.covers[i]; c.rate.nearestLater {
+			say("the first known rate under commitment %s is of %s, after the use", c.cover.Commitment.ID, day(c.rate.begins()))
+		}
+	}
+	out = append(out, x.unrated...)
 	if x.share.rule.Of != 0 && x.known {
 		say("sustained use: ran %.2f h of the month's %.0f h before", x.share.before.Hours(), x.share.month.Hours())
+		if x.share.grown {
+			say("it was a smaller type then: what is larger about it counts from its own beginning")
+		}
 	}
 	if x.kind == compute && x.what.purchase == pricing.OnDemand && r.Purchase == fleet.PurchaseReserved && x.coveredFor < x.Duration() {
 		say("marked reserved, but no known commitment covers %s", x.Duration()-x.coveredFor)

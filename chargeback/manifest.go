@@ -26,6 +26,34 @@ type Manifest struct {
 	ZoneData    string           `json:"zone_data"`
 	// Program made the report.
 	Program string `json:"program,omitempty"`
+	// Digest is the SHA-256 of all the rest, in hexadecimal: a manifest that was
+	// changed since is refused.
+	Digest string `json:"sha256"`
+}
+
+// digest returns what Digest has to be.
+func (m Manifest) digest() (string, error) {
+	m.Digest = ""
+	text, err := json.Marshal(m)
+	if err != nil {
+		return "", fmt.Errorf("digest the manifest: %w", err)
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// intact is an error where a manifest is not as it was written.
+func (m *Manifest) intact() error {
+	sum, err := m.digest()
+	switch {
+	case err != nil:
+		return err
+	case m.Digest == "":
+		return fmt.Errorf("%w: it has no digest (sha256), so that nobody knows whether it was changed", ErrManifest)
+	case m.Digest != sum:
+		return fmt.Errorf("%w: it was changed since it was written (its sha256 is %.12s, its content has %.12s)", ErrManifest, m.Digest, sum)
+	}
+	return nil
 }
 
 // Inputs identify the records and samples of a report, as far as they decide
@@ -57,6 +85,9 @@ func (p *plan) pin(m *Manifest) error {
 	if p.book, err = p.env.Book.At(m.Prices); err != nil {
 		return fmt.Errorf("%w: %w", ErrManifest, err)
 	}
+	if err := m.intact(); err != nil {
+		return err
+	}
 	p.rates = nil
 	return p.addRates(m.Request.Rates)
 }
@@ -83,7 +114,8 @@ func (b *bill) manifest(e *evidence, pinned *Manifest, program string) (Manifest
 	}
 	m.Request.Rates = b.plan.used.list()
 	m.Request.Program = ""
-	return m, nil
+	m.Digest, err = m.digest()
+	return m, err
 }
 
 // inputs digests the spans of all hosts that were looked at, in order, and what

@@ -27,17 +27,13 @@ type piece struct {
 	line *line
 
 	cost, contracted, effective money.Amount
+	usage                       int // its kind, where commitments may cover it
 	coveredFor                  time.Duration
+	covers                      []covered
 	covering                    []pricing.Covering
-	share                       share // of the price that sustained use leaves
+	unrated                     []string // commitments without a rate for it, and why
+	share                       share    // of the price that sustained use leaves
 	osAssumed                   bool
-}
-
-// share says how a sustained-use discount came about.
-type share struct {
-	before time.Duration
-	month  time.Duration
-	rule   pricing.SustainedUse
 }
 
 // length is what compute is charged for.
@@ -50,6 +46,7 @@ type bill struct {
 	lines  map[lineID]*line
 	hosts  []hostBill
 	specs  map[[2]string]*pricing.Specification
+	series map[[2]string]componentsFound // by region and series
 	silent []NotCharged
 }
 
@@ -79,7 +76,8 @@ type line struct {
 }
 
 func newBill(p *plan) *bill {
-	return &bill{plan: p, quotes: newQuotes(p), lines: map[lineID]*line{}, specs: map[[2]string]*pricing.Specification{}}
+	return &bill{plan: p, quotes: newQuotes(p), lines: map[lineID]*line{}, specs: map[[2]string]*pricing.Specification{},
+		series: map[[2]string]componentsFound{}}
 }
 
 // add cuts and prices the timeline of a host.
@@ -327,10 +325,12 @@ func (b *bill) specification(provider, typ string) *pricing.Specification {
 // share of them.
 func (b *bill) settle() error {
 	for i := range b.hosts {
-		before := map[pool]time.Duration{}
+		before := map[pool]*earned{}
 		for _, x := range b.hosts[i].pieces {
 			if x.kind == compute {
-				b.sustain(x, before)
+				if err := b.sustain(x, before); err != nil {
+					return fmt.Errorf("host %s: %w", x.span.record.Host, err)
+				}
 			}
 			if err := x.convert(b.plan); err != nil {
 				return fmt.Errorf("host %s: %w", x.span.record.Host, err)
@@ -340,35 +340,19 @@ func (b *bill) settle() error {
 	return nil
 }
 
-// pool is what shares one count of sustained use.
-type pool struct {
-	region, family string
-	month          time.Time
-}
-
-// sustain works out what a piece costs where no commitment covers it, given how
-// long its host ran before; it counts the piece in.
-func (b *bill) sustain(x *piece, before map[pool]time.Duration) {
-	onDemand := x.length() - x.coveredFor
-	counts := x.known && x.line != nil
-	if counts && x.coveredFor > 0 {
-		x.effective = x.quote.contracted.Times(onDemand)
+// later is for how long a price or a rate of the piece was first known after its
+// use.
+func (x *piece) later() time.Duration {
+	if x.nearestLater {
+		return x.Duration()
 	}
-	if x.what.provider != pricing.GCP || x.what.purchase != pricing.OnDemand {
-		return
+	var d time.Duration
+	for i := range x.covers {
+		if c := &x.covers[i]; c.rate.nearestLater {
+			d += c.time
+		}
 	}
-	s := b.specification(x.what.provider, x.what.name)
-	rule := pricing.SustainedUseOf(s)
-	if rule.Of == 0 {
-		return
-	}
-	m := b.plan.month(x.Start)
-	k := pool{x.what.region, s.Family.Value, m.Start}
-	x.share = share{before[k], m.Duration(), rule}
-	before[k] += onDemand
-	if counts {
-		x.effective = rule.Charge(x.quote.contracted, m.Duration(), x.share.before, onDemand)
-	}
+	return min(d, x.Duration())
 }
 
 // length is a sum of durations beyond 292 years.

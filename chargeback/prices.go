@@ -17,8 +17,8 @@ type tally struct {
 	hosts map[fleet.HostID]bool
 }
 
-func (t *tally) add(x *piece) {
-	t.hours.add(x.Duration())
+func (t *tally) add(x *piece, d time.Duration) {
+	t.hours.add(d)
 	if t.hosts == nil {
 		t.hosts = map[fleet.HostID]bool{}
 	}
@@ -47,13 +47,18 @@ func (b *bill) priced(r *Result) {
 				w.gib = 0
 			}
 			if !x.known {
-				count(without, unpricedKey{w, x.reason}, x)
+				count(without, unpricedKey{w, x.reason}, x, x.Duration())
 				continue
 			}
 			if x.list.IsZero() {
 				continue // there is no disk, or no address
 			}
-			count(used, usedKey{w, x.quote}, x)
+			count(used, usedKey{w, x.quote}, x, x.Duration())
+			for i := range x.covers {
+				if c := &x.covers[i]; c.rate.known {
+					count(used, usedKey{c.what, c.rate}, x, c.time)
+				}
+			}
 			if x.osAssumed {
 				assumed.add(x.Duration())
 			}
@@ -68,18 +73,19 @@ func (b *bill) priced(r *Result) {
 	r.Unpriced = unpriced(without)
 }
 
-func count[K comparable](m map[K]*tally, k K, x *piece) {
+func count[K comparable](m map[K]*tally, k K, x *piece, d time.Duration) {
 	t := m[k]
 	if t == nil {
 		t = &tally{}
 		m[k] = t
 	}
-	t.add(x)
+	t.add(x, d)
 }
 
 func compareWhat(a, b what) int {
 	return cmp.Or(cmp.Compare(a.kind, b.kind), strings.Compare(a.provider, b.provider), strings.Compare(a.region, b.region),
 		strings.Compare(a.name, b.name), strings.Compare(a.os, b.os), strings.Compare(string(a.purchase), string(b.purchase)),
+		cmp.Compare(a.term.Years, b.term.Years), strings.Compare(string(a.term.Payment), string(b.term.Payment)), strings.Compare(a.term.Class, b.term.Class),
 		cmp.Compare(a.gib, b.gib), compareBools(a.idle, b.idle))
 }
 
@@ -121,7 +127,7 @@ func unpriced(without map[unpricedKey]*tally) []Unpriced {
 		instance, disks := k.what.types()
 		out = append(out, Unpriced{
 			What: k.what.kind.String(), Provider: k.what.provider, Region: k.what.region, InstanceType: instance, DiskType: disks,
-			OS: k.what.shownOS(), Purchase: k.what.purchase, Reason: k.reason, Hosts: len(without[k].hosts), Hours: without[k].hours.hours(),
+			OS: k.what.shownOS(), Purchase: k.what.purchase, Term: k.what.term.String(), Reason: k.reason, Hosts: len(without[k].hosts), Hours: without[k].hours.hours(),
 		})
 	}
 	return out
@@ -178,7 +184,7 @@ func (b *bill) age(list []StalePrices, k *usedKey) []StalePrices {
 func priceUsed(w *what, q *quote) PriceUsed {
 	instance, disks := w.types()
 	u := PriceUsed{
-		What: w.kind.String(), Provider: w.provider, Region: w.region, InstanceType: instance, DiskType: disks, OS: w.shownOS(), Purchase: w.purchase,
+		What: w.kind.String(), Provider: w.provider, Region: w.region, InstanceType: instance, DiskType: disks, OS: w.shownOS(), Purchase: w.purchase, Term: w.term.String(),
 		Price: q.list, ContractedPrice: q.contracted, Currency: q.list.Currency(), Unit: q.unit(w), Basis: q.basis,
 		AsOf: day(q.observed), ValidFrom: day(q.valid), Source: q.source, ContractSource: q.contract,
 	}

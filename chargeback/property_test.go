@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/big"
 	"slices"
@@ -36,7 +37,7 @@ var (
 
 var drawnTypes = [][3]string{
 	{"aws", "us-east-1", "m5.large"}, {"aws", "us-east-1", "m5.xlarge"}, {"gcp", "us-central1", "n1-standard-1"},
-	{"gcp", "us-central1", "n2-standard-2"}, {"azure", "eastus", "Standard_D2s_v5"}, {"onprem", "dc1", "blade"},
+	{"gcp", "us-central1", "n2-standard-2"}, {"azure", "eastus", "Standard_D2s_v5"}, {"onprem", "dc1", "blade"}, {"gcp", "us-central1", "n1-highmem-2"}, {"gcp", "us-central1", "n1-standard-4"},
 }
 
 func drawTime(t *rapid.T, grid time.Duration, label string) time.Time {
@@ -122,6 +123,11 @@ func (d *drawn) samples(t *rapid.T, name string) {
 
 // drawBook makes a price book: the catalogue, live readings, a sheet.
 func drawBook(t *rapid.T, empty func() *pricing.Book, grid time.Duration) *pricing.Book {
+	return drawBookIn(t, empty, grid, money.USD)
+}
+
+// drawBookIn is drawBook with machines of one's own in a currency.
+func drawBookIn(t *rapid.T, empty func() *pricing.Book, grid time.Duration, own money.Currency) *pricing.Book {
 	b := empty()
 	var times []time.Time
 	for range rapid.IntRange(0, 5).Draw(t, "readings") {
@@ -139,6 +145,12 @@ func drawBook(t *rapid.T, empty func() *pricing.Book, grid time.Duration) *prici
 			{Storage: &pricing.StorageOffer{Provider: typ[0], Region: typ[1], DiskType: "gp3", PerGiBMonth: p, ObservedAt: when, Basis: pricing.Observed, Source: "test"}},
 			{Address: &pricing.AddressOffer{Provider: typ[0], Region: typ[1], PerHour: p, Idle: rapid.Bool().Draw(t, "idle"), ObservedAt: when, Basis: pricing.Observed, Source: "test"}},
 		}
+		if typ[0] == pricing.AWS && rapid.Bool().Draw(t, "plan") {
+			rate := *items[0].Offer
+			rate.Purchase, rate.Term = pricing.SavingsPlan, pricing.Term{Years: 1}
+			rate.PerHour = rate.PerHour.Less(money.Whole(int64(rapid.IntRange(-20, 60).Draw(t, "off"))))
+			items = append(items, pricing.Item{Offer: &rate})
+		}
 		if rapid.Bool().Draw(t, "valid") {
 			items[0].Offer.ValidFrom = drawTime(t, grid, "since")
 		}
@@ -149,7 +161,7 @@ func drawBook(t *rapid.T, empty func() *pricing.Book, grid time.Duration) *prici
 	if !rapid.Bool().Draw(t, "sheet") {
 		return b
 	}
-	sheet, err := pricing.ParseSheet("s.csv", strings.NewReader(sheetHeader+"\nprice,onprem,dc1,blade,,0.123457,USD,,,,,,\ndiscount,aws,,,,,,12.5,2024-02-10,2024-02-20,,,\n"))
+	sheet, err := pricing.ParseSheet("s.csv", strings.NewReader(sheetHeader+"\nprice,onprem,dc1,blade,,0.123457,"+string(own)+",,,,,,\ndiscount,aws,,,,,,12.5,2024-02-10,2024-02-20,,,\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,9 +177,11 @@ func drawCommitments(t *rapid.T) *pricing.Commitments {
 	}
 	rows := []string{
 		commitmentHeader,
+		"s2,savings_plan,aws,us-east-1,,,,0.04,,USD,2024-01-01,2024-12-31,1",
 		"r1,reserved,aws,us-east-1,m5.large,1,0.06,,,USD,2024-01-01,2024-02-14,",
 		"g1,committed_use,gcp,us-central1,n1-standard-1,1,0.02,,,USD,2024-02-01,2024-12-31,",
 		"s1,savings_plan,aws,,,,,0.03,20,USD,2024-02-03,2024-12-31,",
+		"z1,reserved,azure,westeurope,Standard_D2s_v5,3,0.05,,,USD,2024-01-01,2024-12-31,", // nothing is there
 	}
 	c, err := pricing.ParseCommitments("c.csv", strings.NewReader(strings.Join(rows, "\n")+"\n"))
 	if err != nil {
@@ -176,24 +190,48 @@ func drawCommitments(t *rapid.T) *pricing.Commitments {
 	return c
 }
 
+// drawRates are rates between all currencies, some of which change on a day.
+func drawRates(t *rapid.T) *money.Rates {
+	var list []money.Rate
+	all := []money.Currency{"USD", "EUR", "JPY", "KWD"}
+	for _, from := range all {
+		for _, to := range all {
+			if from == to {
+				continue
+			}
+			for _, day := range []string{"2023-01-01", "2024-02-11"} {
+				list = append(list, money.Rate{From: from, To: to, Date: at(day), Source: "test", Value: money.FromScaled(rapid.Int64Range(1, 1e6).Draw(t, "rate"), 4)})
+			}
+		}
+	}
+	r, err := money.NewRates(list...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
 func windowText(from, to time.Time) string {
 	return from.Format(time.RFC3339) + ".." + to.Format(time.RFC3339)
 }
 
-// TestPartsSumToTheWhole: for random fleets, tags, states, prices, commitments
-// and periods, parts sum to lines, lines to groups, groups to the total; the
+// TestPartsSumToTheWhole: for random fleets, tags, states, prices in several
+// currencies, commitments, zones with days of 23 hours, and periods over the end
+// of a leap February, parts sum to lines, lines to groups, groups to the total; the
 // total is the same however the fleet is grouped; explained pieces sum to their
 // line.
 func TestPartsSumToTheWhole(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		d := drawFleet(r, drawBook(r, func() *pricing.Book { return newBook(t) }, time.Second), time.Second, false)
+		own := rapid.SampledFrom([]money.Currency{"USD", "EUR", "JPY"}).Draw(r, "own currency")
+		d := drawFleet(r, drawBookIn(r, func() *pricing.Book { return newBook(t) }, time.Second, own), time.Second, false)
 		d.env.Commitments = drawCommitments(r)
+		d.env.Rates = drawRates(r)
 		from, to := drawTime(r, time.Second, "start"), drawTime(r, time.Second, "end")
 		if !from.Before(to) {
 			from, to = to, from.Add(time.Second)
 		}
-		req := chargeback.Request{Period: windowText(from, to), GroupBy: []string{"dept"}, Timezone: rapid.SampledFrom([]string{"", "Europe/Berlin", "Asia/Kolkata"}).Draw(r, "zone"),
-			StrictPrices: rapid.Bool().Draw(r, "strict")}
+		req := chargeback.Request{Period: windowText(from, to), GroupBy: []string{"dept"}, Timezone: rapid.SampledFrom([]string{"", "Europe/Berlin", "Asia/Kolkata", "America/New_York"}).Draw(r, "zone"),
+			StrictPrices: rapid.Bool().Draw(r, "strict"), Currency: rapid.SampledFrom([]money.Currency{"USD", "JPY", "KWD"}).Draw(r, "currency")}
 		grouped, err := chargeback.Report(t.Context(), d.env, req)
 		if err != nil {
 			r.Fatal(err)
@@ -288,6 +326,47 @@ func TestAdjacentPeriodsEqualTheirUnion(t *testing.T) {
 	})
 }
 
+// TestCommitmentsAreThePlainOnes: a report is the same, to the last byte, as one
+// whose commitments are applied in the plain way; beside what that one does not
+// look at: the rates that were used.
+func TestCommitmentsAreThePlainOnes(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		d := drawFleet(r, drawBook(r, func() *pricing.Book { return newBook(t) }, time.Second), time.Second, false)
+		for d.env.Commitments == nil {
+			d.env.Commitments = drawCommitments(r)
+		}
+		from, to := drawTime(r, time.Second, "start"), drawTime(r, time.Second, "end")
+		if !from.Before(to) {
+			from, to = to, from.Add(time.Second)
+		}
+		req := chargeback.Request{Period: windowText(from, to), GroupBy: []string{"dept"}, StrictPrices: rapid.Bool().Draw(r, "strict")}
+		got, err := chargeback.Report(t.Context(), d.env, req)
+		if err != nil {
+			r.Fatal(err)
+		}
+		want, err := chargeback.PlainReport(t.Context(), d.env, req)
+		if err != nil {
+			r.Fatal(err)
+		}
+		for _, x := range []*chargeback.Result{&got, &want} {
+			x.Prices = chargeback.Prices{}
+			unmark := func(f *chargeback.Figures) { f.PriceBasis, f.NearestLaterHours = "", 0 }
+			unmark(&x.Total.Figures)
+			for i := range x.Groups {
+				unmark(&x.Groups[i].Figures)
+				for j := range x.Groups[i].Hosts {
+					l := &x.Groups[i].Hosts[j]
+					unmark(&l.Figures)
+					l.Basis, l.PriceDates = nil, nil
+				}
+			}
+		}
+		if a, b := asJSON(t, got), asJSON(t, want); !bytes.Equal(a, b) {
+			r.Fatalf("got:\n%s\nwant:\n%s", a, b)
+		}
+	})
+}
+
 func rat(m map[string][3]*big.Rat, group string, i int) string {
 	if x, ok := m[group]; ok {
 		return x[i].FloatString(12)
@@ -337,7 +416,7 @@ func (d *drawn) plain(r *rapid.T, from, to time.Time) map[string][3]*big.Rat {
 	if err != nil {
 		r.Fatal(err)
 	}
-	ran := map[string]int64{} // steps on demand by host, month and series
+	ran := used{}
 	y, m, _ := from.Date()
 	for at := time.Date(y, m, 1, 0, 0, 0, 0, time.UTC); at.Before(to); at = at.Add(d.grid) {
 		for i := range records {
@@ -368,8 +447,74 @@ func (d *drawn) plain(r *rapid.T, from, to time.Time) map[string][3]*big.Rat {
 	return out
 }
 
+// sustained is a type that earns sustained use: its series, vCPUs and quarter
+// GiB, and what is left in each quarter of a month.
+type sustained struct {
+	family       string
+	vcpus, units int
+	tiers        [4]*big.Rat
+}
+
+var (
+	tiersOf30 = [4]*big.Rat{big.NewRat(1, 1), big.NewRat(4, 5), big.NewRat(3, 5), big.NewRat(2, 5)}
+	tiersOf20 = [4]*big.Rat{big.NewRat(1, 1), big.NewRat(13, 15), big.NewRat(11, 15), big.NewRat(3, 5)}
+
+	sustainedTypes = map[string]sustained{
+		"n1-standard-1": {"n1", 1, 15, tiersOf30}, "n1-standard-4": {"n1", 4, 60, tiersOf30}, "n1-highmem-2": {"n1", 2, 52, tiersOf30},
+		"n2-standard-2": {"n2", 2, 32, tiersOf20},
+	}
+)
+
+// used is for how many steps each unit of a host's resources ran on demand.
+type used map[usedBy]*[2][60]int64
+
+type usedBy struct {
+	host   fleet.HostID
+	family string
+	month  time.Month
+}
+
+// share is the part of a price that is left in a step: each vCPU and each
+// quarter GiB is in the quarter of the month that it ran itself, and the price
+// is that of all vCPUs and that of all memory.
+func (s sustained) share(r *rapid.T, d *drawn, x *fleet.Record, at time.Time, ran used, month int64) *big.Rat {
+	key := usedBy{x.Host, s.family, at.Month()}
+	if ran[key] == nil {
+		ran[key] = &[2][60]int64{}
+	}
+	average := func(what, n int) *big.Rat {
+		var in [4]int64
+		for i := range n {
+			in[ran[key][what][i]*4/month]++
+			ran[key][what][i]++
+		}
+		sum := new(big.Rat)
+		for i, units := range in {
+			sum.Add(sum, new(big.Rat).Mul(s.tiers[i], big.NewRat(units, int64(n))))
+		}
+		return sum
+	}
+	vcpus, memory := average(0, s.vcpus), average(1, s.units)
+	if vcpus.Cmp(memory) == 0 {
+		return vcpus
+	}
+	c, err := d.env.Book.Components(pricing.OfferQuery{Provider: "gcp", Region: x.Region, Purchase: pricing.OnDemand}, s.family, false)
+	if errors.Is(err, pricing.ErrNoPrice) {
+		return vcpus // the type has none either there
+	}
+	if err != nil {
+		r.Fatal(err)
+	}
+	ofVCPUs := c.PerVCPUHour.Decimal().Rat()
+	ofVCPUs.Mul(ofVCPUs, big.NewRat(int64(s.vcpus), 1))
+	ofMemory := c.PerGiBHour.Decimal().Rat()
+	ofMemory.Mul(ofMemory, big.NewRat(int64(s.units), 4))
+	both := new(big.Rat).Add(ofVCPUs, ofMemory)
+	return vcpus.Quo(vcpus.Mul(vcpus, ofVCPUs).Add(vcpus, memory.Mul(memory, ofMemory)), both)
+}
+
 // step is what a host costs in one step.
-func (d *drawn) step(r *rapid.T, x *fleet.Record, at time.Time, ran map[string]int64) [3]*big.Rat {
+func (d *drawn) step(r *rapid.T, x *fleet.Record, at time.Time, ran used) [3]*big.Rat {
 	out := [3]*big.Rat{new(big.Rat), new(big.Rat), new(big.Rat)}
 	steps := big.NewRat(int64(d.grid), int64(time.Hour))
 	month := time.Date(at.Year(), at.Month()+1, 1, 0, 0, 0, 0, time.UTC).Sub(time.Date(at.Year(), at.Month(), 1, 0, 0, 0, 0, time.UTC))
@@ -382,14 +527,8 @@ func (d *drawn) step(r *rapid.T, x *fleet.Record, at time.Time, ran map[string]i
 	}
 	if x.State == fleet.StateRunning {
 		share := big.NewRat(1, 1)
-		tiers := map[string][4]*big.Rat{
-			"n1-standard-1": {big.NewRat(1, 1), big.NewRat(4, 5), big.NewRat(3, 5), big.NewRat(2, 5)},
-			"n2-standard-2": {big.NewRat(1, 1), big.NewRat(13, 15), big.NewRat(11, 15), big.NewRat(3, 5)},
-		}
-		if t, ok := tiers[x.InstanceType]; ok {
-			key := string(x.Host) + x.InstanceType + at.Format("2006-01")
-			share = t[ran[key]*4/int64(month/d.grid)]
-			ran[key]++
+		if t, ok := sustainedTypes[x.InstanceType]; ok {
+			share = t.share(r, d, x, at, ran, int64(month/d.grid))
 		}
 		if f, err := d.env.Book.Lookup(pricing.OfferQuery{Provider: x.Provider, Region: x.Region, InstanceType: x.InstanceType, At: at}); err == nil {
 			add(0, f.List.PerHour, steps)

@@ -3,7 +3,6 @@ package chargeback
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/leanfleet/leanfleet/fleet"
@@ -49,6 +48,14 @@ type quote struct {
 	source, contract string
 }
 
+// begins is when the price holds from, as far as the book knows.
+func (q *quote) begins() time.Time {
+	if q.valid.IsZero() {
+		return q.observed
+	}
+	return q.valid
+}
+
 // quoted is a quote and when it holds.
 type quoted struct {
 	fleet.Window
@@ -58,23 +65,15 @@ type quoted struct {
 
 // quotes finds prices, and keeps what it found.
 type quotes struct {
-	book     *pricing.Book
-	window   fleet.Window
-	asOf     time.Time
-	strict   bool
-	readings []pricing.Reading
-	// steady says that nothing but the embedded facts is in the book, each of
-	// which has one date.
-	steady bool
+	book   *pricing.Book
+	window fleet.Window
+	asOf   time.Time
+	strict bool
 	found  map[what][]quoted
 }
 
 func newQuotes(p *plan) *quotes {
-	r := p.book.Revision()
-	return &quotes{
-		book: p.book, window: p.looked, asOf: p.req.PricesAsOf, strict: p.req.StrictPrices,
-		readings: p.book.Readings(), steady: r.Live == "0" && r.Sheet == "", found: map[what][]quoted{},
-	}
+	return &quotes{book: p.book, window: p.looked, asOf: p.req.PricesAsOf, strict: p.req.StrictPrices, found: map[what][]quoted{}}
 }
 
 // of returns the quotes that follow each other through the whole time.
@@ -90,102 +89,42 @@ func (q *quotes) of(w what) ([]quoted, error) {
 	return list, nil
 }
 
-// search asks for the price at the beginning, at the end, and where the book has
-// more than the embedded facts, at each hour and whenever a list was read; where
-// two answers differ it finds the second at which the price changed.
+// search asks for the price at the beginning and whenever the book says that it
+// may change. Prices hold from whole seconds.
 func (q *quotes) search(w what) ([]quoted, error) {
-	probes := q.probes(&w)
-	var out []quoted
-	add := func(from time.Time, x quote) {
-		if n := len(out); n > 0 {
-			if out[n-1].quote == x {
-				return
-			}
-			out[n-1].End = from
-		}
-		out = append(out, quoted{Window: fleet.Window{Start: from, End: q.window.End}, quote: x})
+	times, err := q.boundaries(&w)
+	if err != nil {
+		return nil, fmt.Errorf("look up when prices of %s %s in %s change: %w", w.provider, w.name, w.region, err)
 	}
-	var from time.Time
-	var last quote
-	for i, at := range probes {
-		x, _, err := q.at(&w, at)
+	var out []quoted
+	for _, from := range append([]time.Time{q.window.Start}, times...) {
+		x, missing, err := q.at(&w, from)
 		if err != nil {
 			return nil, err
 		}
-		if i > 0 {
-			if err := q.bisect(&w, from, at, last, x, add); err != nil {
-				return nil, err
+		if n := len(out); n > 0 {
+			if out[n-1].quote == x {
+				continue
 			}
-		} else {
-			add(q.window.Start, x)
+			out[n-1].End = from
 		}
-		from, last = at, x
-	}
-	for i := range out {
-		if !out[i].known {
-			_, missing, err := q.at(&w, out[i].Start)
-			if err != nil {
-				return nil, err
-			}
-			out[i].reason = reasonOf(missing)
+		next := quoted{Window: fleet.Window{Start: from, End: q.window.End}, quote: x}
+		if !x.known {
+			next.reason = reasonOf(missing)
 		}
+		out = append(out, next)
 	}
 	return out, nil
 }
 
-// bisect adds the changes between two times with quotes a and b. Prices hold
-// from whole seconds.
-func (q *quotes) bisect(w *what, from, to time.Time, a, b quote, add func(time.Time, quote)) error {
-	for a != b {
-		low, high, at := from, to, b
-		for high.Sub(low) > time.Second {
-			middle := low.Add(high.Sub(low) / 2).Truncate(time.Second)
-			if !middle.After(low) {
-				middle = middle.Add(time.Second)
-			}
-			x, _, err := q.at(w, middle)
-			if err != nil {
-				return err
-			}
-			if x == a {
-				low = middle
-			} else {
-				high, at = middle, x
-			}
-		}
-		if t := high.Truncate(time.Second); t.After(low) {
-			high = t
-		}
-		add(high, at)
-		from, a = high, at
+func (q *quotes) boundaries(w *what) ([]time.Time, error) {
+	switch w.kind {
+	case disk:
+		return q.book.StorageBoundaries(w.provider, w.region, w.name, q.window.Start, q.window.End)
+	case address:
+		return q.book.AddressBoundaries(w.provider, w.region, q.window.Start, q.window.End)
 	}
-	return nil
-}
-
-// probes are the times at which prices are asked for first, in order.
-func (q *quotes) probes(w *what) []time.Time {
-	last := q.window.End.Add(-1).Truncate(time.Second)
-	out := []time.Time{q.window.Start}
-	add := func(t time.Time) {
-		if t.After(q.window.Start) && t.Before(last) {
-			out = append(out, t)
-		}
-	}
-	if !q.steady {
-		for t := q.window.Start.Truncate(time.Hour); t.Before(last); t = t.Add(time.Hour) {
-			add(t)
-		}
-		for _, r := range q.readings {
-			if r.Provider == w.provider {
-				add(r.At)
-			}
-		}
-	}
-	if last.After(q.window.Start) {
-		out = append(out, last)
-	}
-	slices.SortFunc(out, time.Time.Compare)
-	return slices.CompactFunc(out, time.Time.Equal)
+	return q.book.Boundaries(w.provider, w.region, w.name, q.window.Start, q.window.End)
 }
 
 // at asks the book. That nobody knows a price comes as missing; its reason costs

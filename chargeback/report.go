@@ -18,6 +18,11 @@ func Report(ctx context.Context, env Environment, req Request) (Result, error) {
 
 // report returns the bill and the evidence beside the result.
 func report(ctx context.Context, env Environment, req Request) (Result, *bill, *evidence, error) {
+	return reportWith(ctx, env, req, (*bill).commit)
+}
+
+// reportWith is report with what applies the commitments.
+func reportWith(ctx context.Context, env Environment, req Request, commit func(*bill) ([]commitmentSum, error)) (Result, *bill, *evidence, error) {
 	if env.Book == nil {
 		return Result{}, nil, nil, errors.New("BUG: chargeback without a price book")
 	}
@@ -29,7 +34,7 @@ func report(ctx context.Context, env Environment, req Request) (Result, *bill, *
 	if err != nil {
 		return Result{}, nil, nil, err
 	}
-	commitments, err := b.commit()
+	commitments, err := commit(b)
 	if err != nil {
 		return Result{}, nil, nil, fmt.Errorf("apply commitments: %w", err)
 	}
@@ -51,6 +56,9 @@ func report(ctx context.Context, env Environment, req Request) (Result, *bill, *
 		return Result{}, nil, nil, err
 	}
 	b.priced(&r)
+	if r.Method.SustainedUse {
+		r.Method.SustainedUsePool = sustainedPool
+	}
 	r.Manifest, err = b.manifest(e, req.Manifest, req.Program)
 	return r, b, e, err
 }
@@ -99,6 +107,9 @@ func (p *plan) period() Period {
 	return out
 }
 
+// sustainedPool is whose use counts together for sustained use.
+const sustainedPool = "each vCPU and GiB of a host by itself, in its region and series"
+
 func method(e *evidence) Method {
 	m := Method{
 		Rules: Rules, MinimumSeconds: map[string]int{}, Month: "calendar month in the period's time zone", Rounding: "largest remainder, from the total down",
@@ -122,7 +133,12 @@ func (p *plan) commitmentUses(list []commitmentSum) ([]CommitmentUse, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, CommitmentUse{Commitment: c.id, Cost: total, Used: parts[0], Unused: parts[1]})
+		use := CommitmentUse{Commitment: c.id, Cost: total, Used: parts[0], Unused: parts[1],
+			OnDemand: c.demand.In(p.req.Currency).Round(), AboveOnDemand: c.used.Exact().Cmp(c.demand.Exact()) > 0}
+		if len(c.unrated) > 0 {
+			use.Unrated = unpriced(c.unrated)
+		}
+		out = append(out, use)
 	}
 	return out, nil
 }

@@ -88,7 +88,7 @@ func TestJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkSums(t, &r)
-	r.Prices.Book.Embedded, r.Manifest.Prices.Embedded = "catalogue", "catalogue"
+	r.Prices.Book.Embedded, r.Manifest.Prices.Embedded, r.Manifest.Digest = "catalogue", "catalogue", "digest"
 	golden(t, "report.golden.json", r)
 	x, err := chargeback.Explain(t.Context(), env, s.memory, chargeback.ExplainRequest{Request: req, Host: "web"})
 	if err != nil {
@@ -185,6 +185,12 @@ func TestManifestRefuses(t *testing.T) {
 	f("zone data", "zone data", func(_ *script, _ *chargeback.Environment, m *chargeback.Manifest) { m.ZoneData = "1999a" })
 	f("commitments", "commitments differ", func(_ *script, env *chargeback.Environment, _ *chargeback.Manifest) { env.Commitments = nil })
 	f("a revision nobody has", "readings", func(_ *script, _ *chargeback.Environment, m *chargeback.Manifest) { m.Prices.Live = "99-00" })
+	f("another selector", "changed since it was written", func(_ *script, _ *chargeback.Environment, m *chargeback.Manifest) { m.Request.Select = "dept=eng" })
+	f("another digest of records", "changed since it was written", func(_ *script, _ *chargeback.Environment, m *chargeback.Manifest) {
+		m.Inputs.Records = strings.Repeat("0", 64)
+	})
+	f("another program", "changed since it was written", func(_ *script, _ *chargeback.Environment, m *chargeback.Manifest) { m.Program = "hand" })
+	f("no digest", "has no digest", func(_ *script, _ *chargeback.Environment, m *chargeback.Manifest) { m.Digest = "" })
 	f("a manifest in a manifest", "manifest itself", func(_ *script, _ *chargeback.Environment, m *chargeback.Manifest) {
 		m.Request.Manifest = &chargeback.Manifest{}
 	})

@@ -52,7 +52,7 @@ type Request struct {
 const DefaultPeriod = "last-month"
 
 // Rules is the version of the rules of docs/chargeback.md.
-const Rules = "chargeback/1"
+const Rules = "chargeback/2"
 
 // Environment is what a report is made from beside the request.
 type Environment struct {

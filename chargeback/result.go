@@ -104,8 +104,10 @@ type Unpriced struct {
 	DiskType     string           `json:"disk_type,omitzero"`
 	OS           string           `json:"os,omitzero"`
 	Purchase     pricing.Purchase `json:"purchase,omitzero"`
-	Reason       string           `json:"reason"`
-	Hosts        int              `json:"hosts"`
+	// Term is that of a rate under a commitment, in words.
+	Term   string `json:"term,omitzero"`
+	Reason string `json:"reason"`
+	Hosts  int    `json:"hosts"`
 	// Hours are those of the hosts, running or stopped.
 	Hours float64 `json:"hours"`
 }
@@ -123,6 +125,14 @@ type CommitmentUse struct {
 	Cost       money.Amount `json:"cost"`
 	Used       money.Amount `json:"used"`
 	Unused     money.Amount `json:"unused"`
+	// OnDemand is what the use it covers would have cost on demand, at the
+	// contracted price and before sustained use. AboveOnDemand says that Used is
+	// more than that: the commitment is dearer than what it stands in for.
+	OnDemand      money.Amount `json:"on_demand"`
+	AboveOnDemand bool         `json:"above_on_demand,omitempty"`
+	// Unrated is what a commitment to spend could have covered and did not,
+	// because nobody knows its rate, or with strict prices knew it in time.
+	Unrated []Unpriced `json:"unrated,omitempty"`
 }
 
 // Prices say what the report was priced with.
@@ -160,6 +170,8 @@ type PriceUsed struct {
 	DiskType     string           `json:"disk_type,omitzero"`
 	OS           string           `json:"os,omitzero"`
 	Purchase     pricing.Purchase `json:"purchase,omitzero"`
+	// Term is that of a rate under a commitment, in words.
+	Term string `json:"term,omitzero"`
 	// Price is the list price per Unit, ContractedPrice what own sheets make of
 	// it, both in Currency unless ContractedCurrency says otherwise.
 	Price              money.Price    `json:"price"`
@@ -185,8 +197,10 @@ type Method struct {
 	UnknownState   string         `json:"unknown_state"`
 	// Evidence are the metrics that were asked whether hosts ran.
 	Evidence []string `json:"evidence,omitempty"`
-	// SustainedUse says that a sustained-use discount was applied.
-	SustainedUse bool `json:"sustained_use"`
+	// SustainedUse says that a sustained-use discount was applied,
+	// SustainedUsePool whose use counts together for it.
+	SustainedUse     bool   `json:"sustained_use"`
+	SustainedUsePool string `json:"sustained_use_pool,omitempty"`
 	// OSAssumedHours are host hours priced as Linux because nobody knows the
 	// operating system.
 	OSAssumedHours float64 `json:"os_assumed_hours"`

@@ -32,7 +32,7 @@ import (
 //	commitment ROW           a row of a commitments file, by commitmentHeader
 //	rate EUR/USD=1.08 [DATE]
 //	read TIME PROVIDER/REGION/TYPE PRICE [valid=TIME] [os=OS] [purchase=P] [years=N] [currency=C]
-//	read TIME PROVIDER/REGION disk TYPE PRICE | address PRICE [idle]
+//	read TIME PROVIDER/REGION disk TYPE PRICE | address PRICE [idle] | components SERIES VCPU-HOUR GIB-HOUR
 //	host KEY type=PROVIDER/REGION/TYPE state= os= purchase= account= disks=gp3:100;gp3:50 addresses= dept= env=
 //	         from= to= (valid_from, valid_to) effective= clear=FIELD
 //	samples KEY FROM TO STEP [METRIC]
@@ -215,6 +215,17 @@ func (s *script) read(f []string) error {
 		if h := o["month"]; h != "" {
 			item.Storage.MonthHours, _ = strconv.Atoi(h)
 		}
+	case "components":
+		vcpu, err := price(f[4], "")
+		if err != nil {
+			return err
+		}
+		gib, err := price(f[5], "")
+		if err != nil {
+			return err
+		}
+		item.Component = &pricing.ComponentOffer{Provider: place[0], Region: place[1], Family: f[3], Purchase: pricing.OnDemand, PerVCPUHour: vcpu, PerGiBHour: gib,
+			ObservedAt: at(f[0]), Basis: pricing.Observed, Source: "test"}
 	case "address":
 		p, err := price(f[3], "")
 		if err != nil {
@@ -432,6 +443,9 @@ func showResult(r *chargeback.Result, lines bool) []string {
 				if l.SilentSince != nil {
 					text += " silent-since=" + l.SilentSince.Format(time.RFC3339)
 				}
+				if strings.Contains(l.Reason, "has no rate") {
+					text += " reason: " + l.Reason
+				}
 				out = append(out, text)
 			}
 		}
@@ -443,6 +457,12 @@ func showResult(r *chargeback.Result, lines bool) []string {
 	}
 	for _, c := range r.Commitments {
 		out = append(out, fmt.Sprintf("commitment %s cost=%s used=%s unused=%s", c.Commitment, c.Cost.Literal(), c.Used.Literal(), c.Unused.Literal()))
+		if c.AboveOnDemand {
+			out[len(out)-1] += " above on demand at " + c.OnDemand.Literal()
+		}
+		for _, u := range c.Unrated {
+			out = append(out, fmt.Sprintf("  no rate: %s %s %s %sh: %s", u.InstanceType, u.Purchase, u.Term, showHours(u.Hours), u.Reason))
+		}
 	}
 	for _, n := range r.NotCharged {
 		out = append(out, "not charged: "+n.Name+" "+n.Reason)

@@ -559,12 +559,15 @@ func TestDamagedPlaceSaysSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, err := range map[string]error{
-		"lookup": second(back.Lookup(query("m5.large"))),
-		"offers": second(back.Offers("aws", "us-east-1", "m5.large", time.Time{}, time.Time{})),
-		"disk":   second(back.Storage(pricing.StorageQuery{Provider: "aws", Region: "us-east-1", DiskType: "x"})),
-		"addr":   second(back.Address("aws", "us-east-1", false, time.Time{}, time.Time{}, false)),
-		"add":    second(back.Add(live(at(t, "2025-01-01"), true), nil)),
-		"items":  second(back.Items(pricing.Place{Provider: "aws", Region: "us-east-1"})),
+		"lookup":    second(back.Lookup(query("m5.large"))),
+		"offers":    second(back.Offers("aws", "us-east-1", "m5.large", time.Time{}, time.Time{})),
+		"disk":      second(back.Storage(pricing.StorageQuery{Provider: "aws", Region: "us-east-1", DiskType: "x"})),
+		"addr":      second(back.Address("aws", "us-east-1", false, time.Time{}, time.Time{}, false)),
+		"when":      second(back.Boundaries("aws", "us-east-1", "m5.large", time.Time{}, at(t, "2026-01-01"))),
+		"when disk": second(back.StorageBoundaries("aws", "us-east-1", "x", time.Time{}, at(t, "2026-01-01"))),
+		"when addr": second(back.AddressBoundaries("aws", "us-east-1", time.Time{}, at(t, "2026-01-01"))),
+		"add":       second(back.Add(live(at(t, "2025-01-01"), true), nil)),
+		"items":     second(back.Items(pricing.Place{Provider: "aws", Region: "us-east-1"})),
 	} {
 		if !errors.Is(err, pricing.ErrBook) || !strings.Contains(err.Error(), "aws us-east-1") {
 			t.Errorf("%s: %v", name, err)

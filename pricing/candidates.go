@@ -245,7 +245,7 @@ func (b *Book) candidate(q *CandidateQuery, spec *Specification, f *Found) (Cand
 		*p = converted
 	}
 	c.FullMonth = c.Contracted
-	if d := spec.SustainedUseDiscount; q.Purchase == OnDemand && d.Known && d.Value.Sign() > 0 {
+	if d := spec.SustainedUseDiscount; q.Purchase == OnDemand && !Licensed(q.OS) && d.Known && d.Value.Sign() > 0 {
 		c.FullMonth = FullMonth(c.Contracted, spec)
 	}
 	return c, true

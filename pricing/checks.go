@@ -27,6 +27,7 @@ func Checks(from, to *Specification) []advice.Check {
 	c.cpu()
 	c.platform()
 	c.disks()
+	c.throughput()
 	c.gpus()
 	c.network()
 	c.confidential()
@@ -229,13 +230,41 @@ func (c *checking) network() {
 		}
 		return fmt.Sprintf("%g Gbit/s %s", s.NetworkGbps.Value, s.NetworkKind)
 	}
+	baseline := func(s *Specification) string {
+		return fmt.Sprintf("%g Gbit/s %s", s.NetworkBaselineGbps.Value, NetworkBaseline)
+	}
+	baselines := from.NetworkBaselineGbps.Known && to.NetworkBaselineGbps.Known
 	switch {
+	case baselines && to.NetworkBaselineGbps.Value < from.NetworkBaselineGbps.Value:
+		c.add(advice.CheckNetwork, baseline(from), baseline(to), "less network")
+	case baselines && (!from.NetworkGbps.Known || !to.NetworkGbps.Known || from.NetworkKind != to.NetworkKind):
+		// What is there all the time is enough.
 	case !from.NetworkGbps.Known || !to.NetworkGbps.Known:
 		c.add(advice.CheckUnknown, word(from), word(to), "the network is not known of both types")
 	case from.NetworkKind != to.NetworkKind:
 		c.add(advice.CheckNetwork, word(from), word(to), "the figures do not compare: one is a baseline, the other a maximum")
 	case to.NetworkGbps.Value < from.NetworkGbps.Value:
 		c.add(advice.CheckNetwork, word(from), word(to), "less network")
+	}
+	if a, b := from.AcceleratedNetworking, to.AcceleratedNetworking; a.Known && a.Value && b.Known && !b.Value {
+		c.add(advice.CheckNetwork, "accelerated networking", "none", "no accelerated networking: more latency and more CPU time for each packet")
+	}
+}
+
+// throughput checks the limits of network-attached disks where both types have
+// known ones: no list tells them of every type, and a check of the unknown on
+// nearly every change would hide those that matter. Specification.Unknown names
+// them.
+func (c *checking) throughput() {
+	less := func(a, b Fact[float64]) bool { return a.Known && b.Known && b.Value < a.Value }
+	from, to := c.from, c.to
+	if less(from.DiskBytesPerSecond, to.DiskBytesPerSecond) {
+		word := func(s *Specification) string { return fmt.Sprintf("%.4g MB/s", s.DiskBytesPerSecond.Value/1e6) }
+		c.add(advice.CheckDiskThroughput, word(from), word(to), "network-attached disks read and write less together")
+	}
+	if less(from.DiskIOPS, to.DiskIOPS) {
+		word := func(s *Specification) string { return fmt.Sprintf("%.0f operations/s", s.DiskIOPS.Value) }
+		c.add(advice.CheckDiskThroughput, word(from), word(to), "network-attached disks do fewer operations together")
 	}
 }
 

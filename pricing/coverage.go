@@ -3,7 +3,6 @@ package pricing
 import (
 	"cmp"
 	"fmt"
-	"math/big"
 	"slices"
 	"strings"
 	"time"
@@ -91,34 +90,108 @@ func (s *Commitments) Boundaries(from, to time.Time) []time.Time {
 // before it left. What a commitment covers is whole nanoseconds.
 func (s *Commitments) Apply(start time.Time, length time.Duration, usages []Usage, rate RateFunc) (Coverage, error) {
 	out := Coverage{Usages: make([]UsageCoverage, len(usages))}
+	order := make([]int, len(usages))
 	for i := range usages {
 		if usages[i].Running < 0 || usages[i].Running > length {
 			return Coverage{}, fmt.Errorf("host %s runs %v in a slot of %v", usages[i].Host, usages[i].Running, length)
 		}
 		out.Usages[i] = UsageCoverage{Host: usages[i].Host, OnDemand: usages[i].Running}
+		order[i] = i
 	}
-	if s == nil {
-		return out, nil
+	slices.SortStableFunc(order, func(x, y int) int { return strings.Compare(usages[x].Host, usages[y].Host) })
+	a, uses := s.Applier(rate), make([]Use, len(usages))
+	for i, at := range order {
+		uses[i] = Use{a.Kind(&usages[at]), usages[at].Running}
 	}
-	for i := range s.list {
+	t := tally{}
+	room := make([]Covering, 0, len(usages)) // for the first covering of each
+	err := a.Slot(start, length, uses, func(i int, c *Cover, covered time.Duration) {
+		u := &out.Usages[order[i]]
+		u.OnDemand -= covered
+		v := Covering{c.Commitment.ID, covered, t.add(c, covered)}
+		if u.Covering == nil && len(room) < cap(room) {
+			room = append(room, v)
+			u.Covering = room[len(room)-1 : len(room) : len(room)]
+			return
+		}
+		u.Covering = append(u.Covering, v)
+	})
+	if err != nil {
+		return Coverage{}, err
+	}
+	out.Commitments, err = s.uses(start, length, t)
+	return out, err
+}
+
+// uses says how far the commitments that are active at a time were used.
+func (s *Commitments) uses(start time.Time, length time.Duration, t tally) ([]CommitmentUse, error) {
+	var out []CommitmentUse
+	for i := range s.All() {
 		c := &s.list[i]
 		if !c.Active(start) {
 			continue
 		}
-		if start.Add(length).After(c.End) {
-			return Coverage{}, fmt.Errorf("the slot at %s crosses the end of commitment %s", start.UTC().Format(time.RFC3339), c.ID)
-		}
-		use, err := c.apply(length, usages, out.Usages, rate)
+		perHour, err := c.CostPerHour()
 		if err != nil {
-			return Coverage{}, fmt.Errorf("commitment %s: %w", c.ID, err)
+			return nil, fmt.Errorf("commitment %s: %w", c.ID, err)
 		}
-		out.Commitments = append(out.Commitments, use)
+		use := CommitmentUse{Commitment: c.ID, Cost: perHour.Times(length)}
+		if use.Used, err = t.used(c, perHour.Currency()); err != nil {
+			return nil, fmt.Errorf("commitment %s: %w", c.ID, err)
+		}
+		if use.Unused, err = use.Cost.Sub(use.Used); err != nil {
+			return nil, fmt.Errorf("commitment %s: %w", c.ID, err)
+		}
+		out = append(out, use)
 	}
 	return out, nil
 }
 
-// matches reports whether the commitment may cover a usage at all.
-func (c *Commitment) matches(u *Usage) bool {
+// tally counts how often which time was covered by what: most usages of a kind
+// are covered for the same time.
+type tally map[tallied]*tallyCount
+
+type tallied struct {
+	cover   *Cover
+	covered time.Duration
+}
+
+type tallyCount struct {
+	times int64
+	cost  money.Amount // of each
+}
+
+// add counts a covering and returns its cost.
+func (t tally) add(c *Cover, covered time.Duration) money.Amount {
+	k := tallied{c, covered}
+	n := t[k]
+	if n == nil {
+		n = &tallyCount{cost: c.Cost(covered)}
+		t[k] = n
+	}
+	n.times++
+	return n.cost
+}
+
+// used returns what was covered of a commitment.
+func (t tally) used(c *Commitment, currency money.Currency) (money.Amount, error) {
+	sum := money.Zero(currency)
+	for k, n := range t {
+		if k.cover.Commitment != c {
+			continue
+		}
+		var err error
+		if sum, err = sum.Add(n.cost.Scale(money.Whole(n.times))); err != nil {
+			return money.Amount{}, err
+		}
+	}
+	return sum, nil
+}
+
+// Covers reports whether the commitment may cover a usage at all, as far as
+// provider, region, account, operating system, type and family say. A commitment
+// to spend needs a rate for it besides.
+func (c *Commitment) Covers(u *Usage) bool {
 	os := c.OS
 	if c.form() != formSpend {
 		os = cmp.Or(os, Linux)
@@ -137,128 +210,6 @@ func (c *Commitment) matches(u *Usage) bool {
 		return sized && own == family
 	}
 	return c.Family == "" || (u.Spec.Family.Known && u.Spec.Family.Value == c.Family)
-}
-
-// draw is a usage that a commitment may cover: what a nanosecond of it takes
-// from the commitment's budget, and the price of an hour of cover.
-type draw struct {
-	at       int // place among the usages
-	takes    *big.Rat
-	also     *big.Rat // of a second budget; nil without one
-	perHour  money.Price
-	fraction [2]int64 // of perHour, for other sizes
-	order    *big.Rat // lower is first
-}
-
-// apply covers what is left of the usages and returns how far it got.
-func (c *Commitment) apply(length time.Duration, usages []Usage, left []UsageCoverage, rate RateFunc) (CommitmentUse, error) {
-	perHour, err := c.CostPerHour()
-	if err != nil {
-		return CommitmentUse{}, err
-	}
-	use := CommitmentUse{Commitment: c.ID, Cost: perHour.Times(length), Used: money.Zero(perHour.Currency())}
-	budget, second := c.budget(length)
-	draws := c.draws(usages, left, rate)
-	slices.SortStableFunc(draws, func(a, b draw) int {
-		return cmp.Or(a.order.Cmp(b.order), money.ComparePrices(a.perHour, b.perHour), strings.Compare(usages[a.at].Host, usages[b.at].Host))
-	})
-	for _, d := range draws {
-		u := &left[d.at]
-		covered := min(u.OnDemand, lasts(budget, d.takes))
-		if d.also != nil {
-			covered = min(covered, lasts(second, d.also))
-		}
-		if covered <= 0 {
-			continue
-		}
-		ns := new(big.Rat).SetInt64(int64(covered))
-		budget.Sub(budget, new(big.Rat).Mul(ns, d.takes))
-		if d.also != nil {
-			second.Sub(second, new(big.Rat).Mul(ns, d.also))
-		}
-		cost := d.perHour.Times(covered).Fraction(money.Whole(d.fraction[0]), money.Whole(d.fraction[1]))
-		if use.Used, err = use.Used.Add(cost); err != nil {
-			return CommitmentUse{}, err
-		}
-		u.OnDemand -= covered
-		u.Covering = append(u.Covering, Covering{c.ID, covered, cost})
-	}
-	use.Unused, err = use.Cost.Sub(use.Used)
-	return use, err
-}
-
-// lasts returns how many whole nanoseconds a budget lasts.
-func lasts(budget, takes *big.Rat) time.Duration {
-	q := new(big.Rat).Quo(budget, takes)
-	n := new(big.Int).Quo(q.Num(), q.Denom())
-	if !n.IsInt64() {
-		return 1<<63 - 1
-	}
-	return time.Duration(n.Int64())
-}
-
-// budget returns what the commitment has for the slot: normalized nanoseconds
-// of instances, vCPU and GiB nanoseconds, or money times nanoseconds an hour.
-func (c *Commitment) budget(length time.Duration) (*big.Rat, *big.Rat) {
-	ns := new(big.Rat).SetInt64(int64(length))
-	switch c.form() {
-	case formResources:
-		return new(big.Rat).Mul(ns, c.VCPUs.Decimal().Rat()), new(big.Rat).Mul(ns, c.MemoryGiB.Decimal().Rat())
-	case formSpend:
-		return new(big.Rat).Mul(ns, c.Spend.Decimal().Rat()), nil
-	}
-	units := int64(c.Count)
-	if c.SizeFlexible {
-		f, _ := normalizationOf(c.InstanceType)
-		units *= f
-	}
-	return new(big.Rat).Mul(ns, new(big.Rat).SetInt64(units)), nil
-}
-
-// draws returns the usages that the commitment may cover.
-func (c *Commitment) draws(usages []Usage, left []UsageCoverage, rate RateFunc) []draw {
-	var out []draw
-	for i := range usages {
-		u := &usages[i]
-		if left[i].OnDemand <= 0 || !c.matches(u) {
-			continue
-		}
-		d := draw{at: i, takes: big.NewRat(1, 1), perHour: c.PerHour, fraction: [2]int64{1, 1}, order: new(big.Rat)}
-		switch c.form() {
-		case formInstances:
-			if c.SizeFlexible {
-				own, _ := normalizationOf(c.InstanceType)
-				its, _ := normalizationOf(u.Spec.InstanceType)
-				d.takes, d.order, d.fraction = big.NewRat(its, 1), big.NewRat(its, 1), [2]int64{its, own}
-			}
-		case formResources:
-			if !u.Spec.VCPUs.Known || !u.Spec.MemoryBytes.Known {
-				continue
-			}
-			vcpus := money.Whole(int64(u.Spec.VCPUs.Value))
-			if u.Spec.BilledVCPUs.Known {
-				vcpus = u.Spec.BilledVCPUs.Value
-			}
-			gib := big.NewRat(u.Spec.MemoryBytes.Value, 1<<30)
-			exact, err := money.NumberOf(money.Whole(u.Spec.MemoryBytes.Value).Decimal().DivRound(money.Whole(1<<30).Decimal(), 12))
-			if err != nil || vcpus.Sign() <= 0 || gib.Sign() <= 0 {
-				continue
-			}
-			d.takes, d.also = vcpus.Decimal().Rat(), exact.Decimal().Rat()
-			if d.perHour, err = ComponentPrice(ComponentOffer{PerVCPUHour: c.PerVCPUHour, PerGiBHour: c.PerGiBHour}, vcpus, exact, money.Number{}); err != nil {
-				continue
-			}
-		case formSpend:
-			r, ok := c.rateOf(u, rate)
-			if !ok {
-				continue
-			}
-			d.perHour, d.takes = r, r.Decimal().Rat()
-			d.order.Quo(d.takes, u.PerHour.Decimal().Rat()) // the smaller the share that is paid, the larger the discount
-		}
-		out = append(out, d)
-	}
-	return out
 }
 
 // rateOf returns the rate of a usage under a spend commitment. A rate above the

@@ -18,6 +18,10 @@
 // providers, and the embedded facts beneath. List, contracted and effective
 // prices are always apart. docs/prices.md has every rule with its formula.
 //
+// What a fleet pays under commitments says [Commitments.Apply] for an hour,
+// [Commitments.Applier] for many, and [Commitments.Steady] for a month in which
+// nothing changes, with what the change of one host would save.
+//
 // The package reads no file, no network and no clock, and it does not import
 // the embedded catalogue: it takes what lies beneath as a [Base].
 package pricing

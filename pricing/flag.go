@@ -43,7 +43,7 @@ func (a *adding) flag() {
 			continue
 		}
 		demand := h[len(h)-1].value.perHour
-		if demand.Currency() == o.PerHour.Currency() && demand.Number().Cmp(o.PerHour.Number()) < 0 {
+		if above(o.PerHour, demand) {
 			a.added.Flagged = append(a.added.Flagged, Refused{offerWords(o), fmt.Sprintf("%s an hour is above on demand at %s", o.PerHour, demand)})
 		}
 	}

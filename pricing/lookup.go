@@ -50,6 +50,12 @@ type Found struct {
 	ContractSource string
 	// OSAssumed says that the query named no operating system.
 	OSAssumed bool
+	// AboveOnDemand is the price on demand for the same operating system where
+	// this one, for spot or under a commitment, is higher: at list or, where that
+	// is not so, contracted. It is no price where it is not higher, where the two
+	// are in different currencies, and in the answer to a [Book.Lookup], which
+	// looks at one price only; [Book.Offers] fills it in.
+	AboveOnDemand money.Price
 }
 
 // Age returns how old the list price is at now, by the last time it was seen.

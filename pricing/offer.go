@@ -104,27 +104,31 @@ const (
 	Windows = "windows"
 	RHEL    = "rhel"
 	SUSE    = "suse"
+	// The editions for SAP have licences of their own.
+	RHELForSAP = "rhel_sap"
+	SUSEForSAP = "suse_sap"
 )
 
 // PriceOS returns the operating system that a price list knows for one as an
 // inventory writes it: "Ubuntu 24.04" is priced as linux, "Windows Server
-// 2022" as windows. It is false for a name that says neither, the empty one
-// included.
+// 2022" as windows, "SLES 15 for SAP" as suse_sap. It is false for a name that
+// says none of them, the empty one included.
 func PriceOS(os string) (string, bool) {
 	s := strings.ToLower(os)
-	for _, k := range []struct{ os, words string }{
-		{Windows, "windows win32"},
-		{RHEL, "rhel redhat red_hat red-hat red\u00a0hat"},
-		{SUSE, "suse sles"},
+	sap := strings.Contains(s, "sap")
+	for _, k := range []struct{ os, sap, words string }{
+		{Windows, "", "windows win32"},
+		{RHEL, RHELForSAP, "rhel redhat red_hat red-hat red\u00a0hat"},
+		{SUSE, SUSEForSAP, "suse sles"},
 	} {
 		for w := range strings.FieldsSeq(k.words) {
-			if strings.Contains(s, w) {
+			if strings.Contains(s, w) || k.os == RHEL && strings.Contains(s, "red hat") {
+				if sap && k.sap != "" {
+					return k.sap, true
+				}
 				return k.os, true
 			}
 		}
-	}
-	if strings.Contains(s, "red hat") {
-		return RHEL, true
 	}
 	for w := range strings.FieldsSeq("linux ubuntu debian centos rocky alma fedora amzn arch coreos flatcar bottlerocket unix") {
 		if strings.Contains(s, w) {

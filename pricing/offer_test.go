@@ -31,6 +31,8 @@ func TestPriceOS(t *testing.T) {
 	for in, want := range map[string]string{
 		"Ubuntu 24.04": "linux", "Amazon Linux 2 (amzn)": "linux", "linux": "linux", "Debian": "linux",
 		"Windows Server 2022": "windows", "windows": "windows", "Red Hat Enterprise Linux 9": "rhel", "RHEL": "rhel", "SLES 15": "suse", "openSUSE": "suse",
+		"RHEL 9 for SAP with HA": "rhel_sap", "Red Hat Enterprise Linux for SAP Applications": "rhel_sap", "rhel_sap": "rhel_sap", "Red Hat 9": "rhel",
+		"SUSE Linux Enterprise Server 15 SP5 for SAP Applications": "suse_sap", "sles-15-sp4-sap": "suse_sap", "Windows with SAP": "windows", "Ubuntu with SAP": "linux",
 		"": "", "BeOS": "",
 	} {
 		got, ok := pricing.PriceOS(in)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/leanfleet/leanfleet/money"
 )
 
 // Offers returns every price of a type in a region that is known at a time, one
@@ -38,7 +40,34 @@ func (b *Book) Offers(provider, region, instanceType string, at, asOf time.Time)
 			out = append(out, f)
 		}
 	}
+	flagAbove(out)
 	return out, nil
+}
+
+// flagAbove notes which prices are above the one on demand.
+func flagAbove(list []Found) {
+	demand := make(map[string]*Found)
+	for i := range list {
+		if f := &list[i]; f.List.Purchase == OnDemand {
+			demand[f.List.OS] = f
+		}
+	}
+	for i := range list {
+		f := &list[i]
+		d := demand[f.List.OS]
+		switch {
+		case d == nil || f.List.Purchase == OnDemand:
+		case above(f.List.PerHour, d.List.PerHour):
+			f.AboveOnDemand = d.List.PerHour
+		case above(f.Contracted, d.Contracted):
+			f.AboveOnDemand = d.Contracted
+		}
+	}
+}
+
+// above reports whether a price is above another in the same currency.
+func above(p, demand money.Price) bool {
+	return p.Currency() == demand.Currency() && p.Number().Cmp(demand.Number()) > 0
 }
 
 // liveKeys adds the keys that readings know of a type in a place.
@@ -75,7 +104,10 @@ type FoundStorage struct {
 	StorageOffer
 	Layer      Layer
 	PriceBasis string
-	LastSeen   time.Time
+	// LastSeen is when it was last found in its list; Gone says that later
+	// readings of the list lacked it.
+	LastSeen time.Time
+	Gone     bool
 }
 
 // StorageQuery asks for the price of a disk.
@@ -124,6 +156,9 @@ func (b *Book) Storage(q StorageQuery) (FoundStorage, error) {
 		return FoundStorage{}, fmt.Errorf("%w of disk type %q of %s in %s: fetch prices, or give it in a sheet", ErrNoPrice, q.DiskType, q.Provider, q.Region)
 	}
 	out := FoundStorage{StorageOffer: best.value, Layer: best.layer, LastSeen: best.value.ObservedAt}
+	if out.Layer == LayerLive {
+		out.LastSeen, out.Gone = b.seenStorage(&out.StorageOffer, m.asOf)
+	}
 	if f == fitLater {
 		out.PriceBasis = NearestLater
 	}
@@ -174,7 +209,10 @@ type FoundAddress struct {
 	AddressOffer
 	Layer      Layer
 	PriceBasis string
-	LastSeen   time.Time
+	// LastSeen is when it was last found in its list; Gone says that later
+	// readings of the list lacked it.
+	LastSeen time.Time
+	Gone     bool
 }
 
 // Address returns the price per hour of a public IPv4 address by the rules of
@@ -206,6 +244,9 @@ func (b *Book) Address(provider, region string, idle bool, at, asOf time.Time, s
 		return FoundAddress{}, fmt.Errorf("%w of a public address of %s in %s: fetch prices, or give it in a sheet", ErrNoPrice, provider, region)
 	}
 	out := FoundAddress{AddressOffer: best.value, Layer: best.layer, LastSeen: best.value.ObservedAt}
+	if out.Layer == LayerLive {
+		out.LastSeen, out.Gone = b.seenAddress(&out.AddressOffer, m.asOf)
+	}
 	if f == fitLater {
 		out.PriceBasis = NearestLater
 	}

@@ -22,6 +22,7 @@ type Sheet struct {
 	storage   []StorageOffer
 	addresses []AddressOffer
 	seen      map[string][]claim
+	rows      []sheetRow
 }
 
 // claim is a row that says something of a key in a time.
@@ -158,6 +159,7 @@ func MergeSheets(sheets ...*Sheet) (*Sheet, error) {
 		out.discounts = append(out.discounts, s.discounts...)
 		out.storage = append(out.storage, s.storage...)
 		out.addresses = append(out.addresses, s.addresses...)
+		out.rows = append(out.rows, s.rows...)
 	}
 	if said {
 		out.digest = fmt.Sprintf("%x", sum.Sum(nil)[:8])

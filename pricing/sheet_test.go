@@ -204,6 +204,144 @@ func TestSheetRefuses(t *testing.T) {
 	wantError(t, err, "p.csv", "more than")
 }
 
+// TestSheetRefusesAlike: what is wrong is named with file and line and field,
+// in CSV and in YAML, by the same words.
+func TestSheetRefusesAlike(t *testing.T) {
+	keys := []string{"provider", "region", "instance_type", "os", "price_per_hour", "currency", "valid_from", "valid_to"}
+	for _, c := range []struct {
+		name string
+		rows []map[string]string // the last is wrong
+		want []string
+	}{
+		{"a system that is none", []map[string]string{{}, {"os": "windwos"}}, []string{`os: unknown operating system "windwos": did you mean windows?`}},
+		{"another", []map[string]string{{"os": "lnux"}}, []string{`os: unknown operating system "lnux": did you mean linux?`}},
+		{"and another", []map[string]string{{"os": "ubunto"}}, []string{`unknown operating system "ubunto": did you mean ubuntu?`}},
+		{"nothing near", []map[string]string{{"os": "gibberish"}}, []string{`unknown operating system "gibberish": use linux, windows, rhel or suse`}},
+		{"a negative price", []map[string]string{{"price_per_hour": "-0.1"}}, []string{"price_per_hour: -0.1 is not above zero"}},
+		{"a price of nothing", []map[string]string{{"price_per_hour": "0"}}, []string{"price_per_hour: 0 is not above zero"}},
+		{"a price in words", []map[string]string{{"price_per_hour": "cheap"}}, []string{"price_per_hour"}},
+		{"a time that ends before it begins", []map[string]string{{"valid_from": "2026-02-01", "valid_to": "2026-01-31"}}, []string{"valid_to: 2026-01-31 lies before 2026-02-01"}},
+		{"a day that is none", []map[string]string{{"valid_from": "2026-02-30"}}, []string{"valid_from", "2026-02-30"}},
+		{"a currency that is none", []map[string]string{{"currency": "UDS"}}, []string{"currency", "USD"}},
+		{"two prices", []map[string]string{{"price_per_hour": "1"}, {"instance_type": "other"}, {"price_per_hour": "2"}}, []string{"two prices for one thing"}},
+		{"two prices in a time", []map[string]string{{"valid_to": "2026-01-31"}, {"valid_from": "2026-01-31", "os": "Ubuntu 24.04"}}, []string{"two prices for one thing"}},
+	} {
+		csv, yaml := strings.Join(keys, ",")+"\n", "prices:\n"
+		for _, change := range c.rows {
+			row := map[string]string{"provider": "aws", "region": "us-east-1", "instance_type": "m5.large", "price_per_hour": "0.1", "currency": "USD"}
+			for k, v := range change {
+				row[k] = v
+			}
+			var cells, entries []string
+			for _, k := range keys {
+				cells = append(cells, row[k])
+				if row[k] != "" {
+					entries = append(entries, k+": "+row[k])
+				}
+			}
+			csv += strings.Join(cells, ",") + "\n"
+			yaml += "  - {" + strings.Join(entries, ", ") + "}\n"
+		}
+		for name, text := range map[string]string{"own.csv": csv, "own.yaml": yaml} {
+			_, err := pricing.ParseSheet(name, strings.NewReader(text))
+			want := append([]string{fmt.Sprintf("%s:%d", name, len(c.rows)+1)}, c.want...)
+			if strings.HasPrefix(c.name, "two prices") {
+				want = append(want, name+":2")
+			}
+			if err == nil {
+				t.Errorf("%s, %s: no error", c.name, name)
+				continue
+			}
+			wantError(t, err, want...)
+		}
+	}
+}
+
+func TestParseOS(t *testing.T) {
+	for word, want := range map[string]string{
+		"linux": "linux", " Ubuntu 24.04 LTS": "linux", "Windows Server 2022": "windows", "RHEL": "rhel", "SLES 15": "suse",
+		"FreeBSD 14.1": "freebsd 14.1", "AIX": "aix", "macos": "macos",
+	} {
+		if got, err := pricing.ParseOS(word); err != nil || got != want {
+			t.Errorf("%q is %q, %v; want %q", word, got, err, want)
+		}
+	}
+	for word, want := range map[string]string{"widnows": "windows", "freebds": "freebsd", "dbian": "debian", "": "use linux", "x": "use linux"} {
+		_, err := pricing.ParseOS(word)
+		wantError(t, err, "unknown operating system", want)
+	}
+}
+
+// TestSheetCheck: names that nobody knows are refused with file and line and
+// the nearest names; machines of one's own are known by what the sheet says of
+// them.
+func TestSheetCheck(t *testing.T) {
+	head := "kind,provider,region,instance_type,family,percent,price_per_hour,currency,vcpus,memory_gib,disk_type,price_per_gib_month\n"
+	b := newBook(t, pricing.Options{Base: testBase(t)})
+	add(t, b, pricing.Reading{List: "l", Provider: "aws", Region: "mars-1", At: at(t, "2026-01-01")}, []pricing.Item{{Offer: &pricing.Offer{
+		Provider: "aws", Region: "mars-1", InstanceType: "m9.large", OS: pricing.Linux, Purchase: pricing.OnDemand, PerHour: usd(t, "1"), Basis: pricing.Observed, Source: "l",
+	}}})
+	for row, want := range map[string]string{
+		"price,aws,us-east-1,m5.large,,,1,USD,,,,":    "",
+		"price,aws,*,m5.large,,,1,USD,,,,":            "",
+		"price,aws,mars-1,m9.large,,,1,USD,,,,":       "", // as readings have them
+		"price,gcp,,n2-custom-4-16384,,,1,USD,,,,":    "",
+		"price,aws,us-east-1,m99.large,,,1,USD,2,8,,": "", // newer than any list, and described
+		"discount,aws,us-east-1,,m5,5,,,,,,":          "",
+		"disk,aws,us-east-1,,,,,USD,,,gp3,0.1":        "",
+		"price,onprem,dc1,blade,,,1,USD,,,,":          "",
+		"price,onprem,dc1,blade-16,,,1,USD,16,64,,":   "",
+		"price,hetzner,fsn1,cx22,,,1,USD,2,4,,":       "",
+		"type,hetzner,,cx22,,,,,2,4,,":                "",
+
+		"price,asw,us-east-1,m5.large,,,1,USD,,,,":    `provider: unknown provider "asw": did you mean aws? A provider of your own gives the vcpus and memory_gib of its types`,
+		"discount,asw,,,,5,,,,,,":                     `did you mean aws?`,
+		"disk,awss,us-east-1,,,,,USD,,,gp3,0.1":       `did you mean aws?`,
+		"address,gpc,,,,,1,USD,,,,":                   `did you mean gcp?`,
+		"price,hetzner,fsn1,cx22,,,1,USD,,,,":         `provider: unknown provider "hetzner"; known are aws, azure, gcp, onprem.`,
+		"price,aws,us-eat-1,m5.large,,,1,USD,,,,":     `region: unknown region "us-eat-1" of aws: did you mean us-east-1? ("leanfleet prices update --region aws:us-eat-1" reads one that is new)`,
+		"discount,aws,eu-west-1,,,5,,,,,,":            `region: unknown region "eu-west-1" of aws ("leanfleet`,
+		"address,aws,us-eat-1,,,,1,USD,,,,":           `did you mean us-east-1?`,
+		"price,aws,us-east-1,m5.larg,,,1,USD,,,,":     `instance_type: unknown instance type "m5.larg" of aws: did you mean m5.large`,
+		"price,aws,us-east-1,M5.LARGE,,,1,USD,,,,":    `did you mean m5.large`,
+		"price,aws,us-east-1,gibberish,,,1,USD,,,,":   `unknown instance type "gibberish" of aws. A type of your own needs vcpus and memory_gib`,
+		"price,aws,us-east-1,m5.larg,,,1,USD,2,,,":    `did you mean m5.large`, // half described
+		"list,aws,us-east-1,m5.larg,,,1,USD,,,,":      `did you mean m5.large`,
+		"discount,aws,,,m55,5,,,,,,":                  `family: unknown family "m55" of aws: did you mean m5`,
+		"price,gcp,,n2-custom-four-16384,,,1,USD,,,,": `unknown instance type`,
+	} {
+		s := sheet(t, "own.csv", head+row+"\n")
+		err := s.Check(b)
+		if want == "" {
+			if err != nil {
+				t.Errorf("%s: %v", row, err)
+			}
+			continue
+		}
+		if err == nil || !strings.HasPrefix(err.Error(), "own.csv:2: ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v; want %q", row, err, want)
+		}
+	}
+	// A type that another file describes is known, one that resembles it is a slip.
+	types := sheet(t, "types.yaml", "types:\n  - {provider: onprem, instance_type: blade-16, vcpus: 16, memory_gib: 64}\n")
+	for typ, want := range map[string]string{"blade-16": "", "rack": "", "blade-61": `own.csv:2: instance_type: unknown instance type "blade-61" of onprem: did you mean blade-16?`} {
+		both, err := pricing.MergeSheets(types, sheet(t, "own.csv", head+"price,onprem,dc1,"+typ+",,,1,USD,,,,\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := both.Check(b); (err == nil) != (want == "") || (err != nil && !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v; want %q", typ, err, want)
+		}
+	}
+	var unknown = sheet(t, "own.csv", head+"price,aws,us-east-1,m5.larg,,,1,USD,,,,\n").Check(b)
+	if !errors.Is(unknown, pricing.ErrUnknownType) {
+		t.Errorf("%v", unknown)
+	}
+	if err := (&pricing.Sheet{}).Check(b); err != nil {
+		t.Error(err)
+	}
+}
+
 type failing struct{}
 
 func (failing) Read([]byte) (int, error) { return 0, errors.New("gone") }

@@ -46,6 +46,7 @@ func ParseSheet(name string, r io.Reader) (*Sheet, error) {
 		if err := s.take(rec); err != nil {
 			return nil, err
 		}
+		s.named(rec)
 		for _, key := range sortedKeys(rec.fields, strings.Compare) {
 			if v := rec.fields[key]; v != "" && key != "note" {
 				fmt.Fprintf(sum, "%s=%q ", key, v)
@@ -116,15 +117,42 @@ func (rec *record) purchase() (Purchase, Term) {
 	return p, t
 }
 
+// otherSystems are operating systems that price lists do not tell apart and that
+// an own sheet may price.
+const otherSystems = "aix dragonfly esxi freebsd hp-ux illumos macos netbsd openbsd openindiana oracle proxmox solaris unikernel vmware z/os"
+
+// ParseOS returns an operating system as prices tell them apart, of a word that
+// somebody wrote down for a price: "Ubuntu 24.04" is linux. A system that price
+// lists do not tell apart, such as "FreeBSD 14", stays as it is in lower case. A
+// word that names none is an error with the nearest one.
+func ParseOS(s string) (string, error) {
+	if os, ok := PriceOS(s); ok {
+		return os, nil
+	}
+	word := strings.ToLower(strings.TrimSpace(s))
+	for name := range strings.FieldsSeq(otherSystems) {
+		if strings.HasPrefix(word, name) {
+			return word, nil
+		}
+	}
+	names := []string{Linux, Windows, RHEL, SUSE, "ubuntu", "debian", "centos", "rocky", "almalinux", "fedora", "sles", "redhat"}
+	names = append(names, strings.Fields(otherSystems)...)
+	if near := nearest(names, word, 1); len(near) > 0 {
+		return "", fmt.Errorf("unknown operating system %q: did you mean %s?", s, near[0])
+	}
+	return "", fmt.Errorf("unknown operating system %q: use linux, windows, rhel or suse", s)
+}
+
 func (rec *record) os() string {
 	v := rec.text("os")
 	if v == "" {
 		return Linux
 	}
-	if os, ok := PriceOS(v); ok {
-		return os
+	os, err := ParseOS(v)
+	if err != nil {
+		rec.fail("os", err)
 	}
-	return strings.ToLower(v)
+	return os
 }
 
 func (s *Sheet) takePrice(rec *record) error {

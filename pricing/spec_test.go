@@ -35,7 +35,7 @@ func TestSpecificationJSONRoundTrip(t *testing.T) {
 		}
 	}
 	raw := asJSON(t, shared(t))
-	for _, part := range []string{`"vcpus":2`, `"billed_vcpus":0.5`, `"local_disk":{"present":true,"gib":null}`, `"network_kind":"maximum"`, `"vcpus":"test"`, `"unknown":["hypervisor","disk_interface"]`} {
+	for _, part := range []string{`"vcpus":2`, `"billed_vcpus":0.5`, `"local_disk":{"present":true,"gib":null}`, `"network_kind":"maximum"`, `"vcpus":"test"`, `"unknown":["disk_bytes_per_second","disk_iops","hypervisor","disk_interface"]`} {
 		if !strings.Contains(raw, part) {
 			t.Errorf("%s lacks %s", raw, part)
 		}
@@ -243,6 +243,32 @@ func TestChecks(t *testing.T) {
 	f("more network", "aws", same, func(s *pricing.Specification) { s.NetworkGbps.Value = 5 }, "")
 	f("other figures of network", "aws", same, func(s *pricing.Specification) { s.NetworkKind = pricing.NetworkMaximum }, "network")
 	f("network unknown", "aws", same, func(s *pricing.Specification) { s.NetworkGbps.Known = false }, "unknown")
+	limits := func(bytes, ops float64) change {
+		return func(s *pricing.Specification) {
+			s.DiskBytesPerSecond, s.DiskIOPS = pricing.Known(bytes, "t"), pricing.Known(ops, "t")
+		}
+	}
+	f("lower disk limits", "aws", limits(2e8, 5000), limits(1e8, 4000), "disk_throughput disk_throughput")
+	f("fewer operations", "azure", limits(2e8, 5000), limits(2e8, 4000), "disk_throughput")
+	f("higher disk limits", "aws", limits(1e8, 4000), limits(2e8, 5000), "")
+	f("disk limits unknown", "aws", limits(1e8, 4000), same, "")
+	baseline := func(gbps, steady float64) change {
+		return func(s *pricing.Specification) {
+			s.NetworkGbps, s.NetworkKind, s.NetworkBaselineGbps = pricing.Known(gbps, "t"), pricing.NetworkMaximum, pricing.Known(steady, "t")
+		}
+	}
+	f("lower baseline of the network", "aws", baseline(10, 0.75), baseline(12.5, 0.5), "network")
+	f("lower maximum of the network", "aws", baseline(12.5, 0.75), baseline(10, 0.75), "network")
+	f("less of both once", "aws", baseline(12.5, 0.75), baseline(10, 0.5), "network")
+	f("a baseline and a maximum beside its baseline", "aws", baseline(10, 1), func(s *pricing.Specification) {
+		s.NetworkGbps, s.NetworkKind, s.NetworkBaselineGbps = pricing.Known(1.0, "t"), pricing.NetworkBaseline, pricing.Known(1.0, "t")
+	}, "")
+	accelerated := func(v bool) change {
+		return func(s *pricing.Specification) { s.AcceleratedNetworking = pricing.Known(v, "t") }
+	}
+	f("accelerated networking lost", "azure", accelerated(true), accelerated(false), "network")
+	f("accelerated networking gained", "azure", accelerated(false), accelerated(true), "")
+	f("accelerated networking unknown", "azure", accelerated(true), same, "")
 	f("confidential lost", "aws", func(s *pricing.Specification) { s.Confidential = pricing.Known(true, "t") },
 		func(s *pricing.Specification) { s.Confidential = pricing.Known(false, "t") }, "confidential")
 	f("confidential unknown", "aws", func(s *pricing.Specification) { s.Confidential = pricing.Known(true, "t") }, same, "unknown")
@@ -255,5 +281,58 @@ func TestChecks(t *testing.T) {
 	s := spec("aws", "x", "f", 2, 8)
 	if got := pricing.Checks(&s, &s); got != nil {
 		t.Errorf("%v", got)
+	}
+}
+
+// A network figure that is a baseline is the baseline, and that of a higher
+// layer stands before one told apart beneath it.
+func TestNetworkBaselineFollowsTheBestLayer(t *testing.T) {
+	figure := func(gbps float64, kind string) pricing.Specification {
+		return pricing.Specification{Provider: "aws", InstanceType: "m5.large", NetworkGbps: pricing.Known(gbps, "list"), NetworkKind: kind}
+	}
+	told := figure(10, pricing.NetworkMaximum)
+	told.NetworkBaselineGbps = pricing.Known(0.75, "api")
+	if s := figure(5, pricing.NetworkBaseline).Merge(told); s.NetworkBaselineGbps != pricing.Known(5.0, "list") || s.NetworkKind != pricing.NetworkBaseline {
+		t.Errorf("%s", asJSON(t, s))
+	}
+	if s := figure(10, pricing.NetworkMaximum).Merge(told); s.NetworkBaselineGbps != pricing.Known(0.75, "api") {
+		t.Errorf("%s", asJSON(t, s))
+	}
+	if s := pricing.ApplyRules(figure(10, pricing.NetworkMaximum)); s.NetworkBaselineGbps.Known {
+		t.Errorf("a maximum is a baseline: %s", asJSON(t, s))
+	}
+	if s := pricing.ApplyRules(figure(10, pricing.NetworkBaseline)); s.NetworkBaselineGbps != pricing.Known(10.0, "list") {
+		t.Errorf("%s", asJSON(t, s))
+	}
+}
+
+// Limits of disks and network stay through JSON, and are unknown by name where
+// a description of before lacks them.
+func TestLimitsOfDisksAndNetwork(t *testing.T) {
+	s := pricing.Specification{
+		Provider: "azure", InstanceType: "Standard_D2s_v3", DiskBytesPerSecond: pricing.Known(48e6, "sku"), DiskIOPS: pricing.Known(3200.0, "sku"),
+		AcceleratedNetworking: pricing.Known(true, "sku"),
+	}
+	raw := asJSON(t, s)
+	for _, part := range []string{`"disk_bytes_per_second":48000000`, `"disk_iops":3200`, `"accelerated_networking":true`, `"disk_iops":"sku"`} {
+		if !strings.Contains(raw, part) {
+			t.Errorf("%s lacks %s", raw, part)
+		}
+	}
+	var back pricing.Specification
+	if err := json.Unmarshal([]byte(raw), &back); err != nil || back.DiskIOPS != s.DiskIOPS || back.AcceleratedNetworking != s.AcceleratedNetworking {
+		t.Errorf("%v %s", err, asJSON(t, back))
+	}
+	if err := json.Unmarshal([]byte(`{"provider":"azure","instance_type":"x","vcpus":2,"sources":{"vcpus":"s"},"unknown":["arch"]}`), &back); err != nil {
+		t.Fatal(err)
+	}
+	unknown := back.Unknown()
+	for _, name := range []string{"disk_bytes_per_second", "disk_iops", "accelerated_networking"} {
+		if !slices.Contains(unknown, name) {
+			t.Errorf("%v lacks %s", unknown, name)
+		}
+	}
+	if slices.Contains(unknown, "network_baseline_gbps") {
+		t.Errorf("azure tells no baseline: %v", unknown)
 	}
 }

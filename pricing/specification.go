@@ -76,12 +76,25 @@ type Specification struct {
 	BurstBaseline Fact[money.Number]
 	NetworkGbps   Fact[float64]
 	NetworkKind   string // what NetworkGbps means
-	LocalDisk     Fact[LocalDisk]
+	// NetworkBaselineGbps is the bandwidth that is there all the time, where it
+	// is told apart from a maximum or a burst. Where NetworkGbps is a baseline
+	// and nothing else is known, it is the same figure.
+	NetworkBaselineGbps Fact[float64]
+	// AcceleratedNetworking says whether an Azure size can have its network
+	// adapter passed through (SR-IOV).
+	AcceleratedNetworking Fact[bool]
+	LocalDisk             Fact[LocalDisk]
 	// TemporaryDisk says whether an Azure size has a temporary disk (D:, /dev/sdb).
 	TemporaryDisk Fact[bool]
-	GPUs          Fact[float64] // fractions for sizes that get a part of a GPU
-	Accelerator   Fact[string]  // model, such as "NVIDIA T4"
-	Confidential  Fact[bool]
+	// DiskBytesPerSecond and DiskIOPS are what a type reads and writes at most on
+	// its network-attached disks (EBS, managed disks, Persistent Disk), all of
+	// them together, for as long as it likes; a burst above that is not told.
+	// Slower disks may allow less.
+	DiskBytesPerSecond Fact[float64]
+	DiskIOPS           Fact[float64]
+	GPUs               Fact[float64] // fractions for sizes that get a part of a GPU
+	Accelerator        Fact[string]  // model, such as "NVIDIA T4"
+	Confidential       Fact[bool]
 
 	Hypervisor    Fact[string]
 	DiskInterface Fact[string]
@@ -125,6 +138,8 @@ func (f field) concerns(provider string) bool {
 	only, ok := map[string][]string{
 		"temporary_disk":         {Azure},
 		"image_generations":      {Azure},
+		"accelerated_networking": {Azure},
+		"network_baseline_gbps":  {AWS},
 		"hyperdisk_only":         {GCP},
 		"sustained_use_discount": {GCP},
 		"billed_vcpus":           {},
@@ -145,12 +160,22 @@ func (s *Specification) Sources() map[string]string {
 	return m
 }
 
-// Merge returns s with the facts it lacks taken from what lies beneath it.
+// Merge returns s with the facts it lacks taken from what lies beneath it. A
+// baseline of the network that s tells as its figure stands before any that
+// lies beneath.
 func (s Specification) Merge(beneath Specification) Specification {
+	s.learnBaseline()
 	for _, f := range fields() {
 		if _, ok := f.known(&s); !ok {
 			f.merge(&s, &beneath)
 		}
 	}
 	return s
+}
+
+// learnBaseline takes a network figure that is a baseline as one.
+func (s *Specification) learnBaseline() {
+	if s.NetworkGbps.Known && s.NetworkKind == NetworkBaseline {
+		learn(&s.NetworkBaselineGbps, s.NetworkGbps.Value, s.NetworkGbps.Source)
+	}
 }

@@ -34,6 +34,11 @@ func SustainedUseOf(s *Specification) SustainedUse {
 	return SustainedUse{}
 }
 
+// Licensed says that a price for an operating system holds the licence of it.
+// Providers give no sustained-use discount on licences, and since the price does
+// not tell how much of it is the licence, none is counted on it.
+func Licensed(os string) bool { return os != "" && os != Linux }
+
 // Charge returns what a host pays at a price per hour for running for run, when
 // it had been running for before since the calendar month began; month is the
 // length of that month. Amounts of adjacent periods of one month sum exactly to

@@ -77,3 +77,33 @@ func TestSustainedUseCutsExactly(t *testing.T) {
 		}
 	})
 }
+
+// A price with a licence in it is not discounted: of a licence Google gives no
+// discount, and the price does not tell its part.
+func TestNoSustainedUseOnLicences(t *testing.T) {
+	base := marketBase(t)
+	for _, os := range []string{pricing.Windows, pricing.RHEL, pricing.SUSE, pricing.RHELForSAP} {
+		o := offer(t, "n2-standard-2", "0.192", "2026-01-01")
+		o.Provider, o.Region, o.OS = "gcp", "us-east4", os
+		base.offers = append(base.offers, o)
+	}
+	b := newBook(t, pricing.Options{Base: base})
+	for os, want := range map[string]string{"": "0.08", "linux": "0.08", "windows": "0.192", "rhel": "0.192", "suse": "0.192", "rhel_sap": "0.192"} {
+		got, err := b.Candidates(pricing.CandidateQuery{Provider: "gcp", Region: "us-east4", OS: os, Demand: pricing.Demand{VCPUs: 2}})
+		if err != nil {
+			t.Fatal(os, err)
+		}
+		found := false
+		for _, c := range got.List {
+			if c.Spec.InstanceType == "n2-standard-2" {
+				found = true
+				if c.FullMonth != usd(t, want) {
+					t.Errorf("%q: %s a full month, want %s", os, c.FullMonth, want)
+				}
+			}
+		}
+		if !found {
+			t.Errorf("%q: %s", os, names(got.List))
+		}
+	}
+}

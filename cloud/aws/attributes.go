@@ -9,8 +9,8 @@ import (
 
 // specification returns what the attributes of a product tell of its type.
 // Current generation "Yes" says too little to be a fact: AWS says so of all but
-// the previous generation. Network figures "up to" are no baseline and are left
-// out, so that a known baseline stays.
+// the previous generation. Figures "up to" of the network and of block storage
+// are no baseline and are left out, so that a known baseline stays.
 func (p *product) specification() pricing.Specification {
 	name := p.text(instanceType)
 	s := pricing.Specification{Provider: pricing.AWS, InstanceType: name}
@@ -28,6 +28,7 @@ func (p *product) specification() pricing.Specification {
 	if gbps := networkOf(p.text(networkPerformance)); gbps > 0 {
 		s.NetworkGbps, s.NetworkKind = pricing.Known(gbps, sourceAttributes), pricing.NetworkBaseline
 	}
+	learn(&s.DiskBytesPerSecond, throughputOf(p.text(dedicatedEBS)))
 	if d, ok := diskOf(p.text(storage)); ok {
 		s.LocalDisk = pricing.Known(d, sourceAttributes)
 	}
@@ -107,6 +108,27 @@ func networkOf(s string) float64 {
 		return n
 	case f[1] == "megabit":
 		return n / 1000
+	}
+	return 0
+}
+
+// throughputOf reads the bandwidth to block storage that a type always has, such
+// as "4750 Mbps", in bytes a second; 0 for "Up to 4750 Mbps", which is a burst,
+// and whatever else is no figure.
+func throughputOf(s string) float64 {
+	f := strings.Fields(strings.ToLower(strings.ReplaceAll(s, ",", "")))
+	if len(f) != 2 {
+		return 0
+	}
+	n, err := strconv.ParseFloat(f[0], 64)
+	if err != nil || !(n > 0 && n <= 1e9) {
+		return 0
+	}
+	switch f[1] {
+	case "mbps":
+		return n * 1e6 / 8
+	case "gbps":
+		return n * 1e9 / 8
 	}
 	return 0
 }

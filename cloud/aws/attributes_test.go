@@ -43,6 +43,16 @@ func TestNetworkOf(t *testing.T) {
 	}
 }
 
+func TestThroughputOf(t *testing.T) {
+	for s, want := range map[string]float64{
+		"4750 Mbps": 593.75e6, "13,570 Mbps": 1696.25e6, "80 Gbps": 10e9, "Up to 4750 Mbps": 0, "NA": 0, "": 0, "-1 Mbps": 0, "NaN Mbps": 0, "5 MiB": 0, "5": 0,
+	} {
+		if got := throughputOf(s); got != want {
+			t.Errorf("%q: %v, want %v", s, got, want)
+		}
+	}
+}
+
 func TestDiskOf(t *testing.T) {
 	f := func(s string, gb float64, present, ok bool) {
 		t.Helper()
@@ -107,6 +117,16 @@ func TestSpecification(t *testing.T) {
 	if old.Status != known("previous") || old.VCPUs.Known || !old.LocalDisk.Value.Present || old.Purpose.Known || old.GPUs.Known {
 		t.Errorf("%+v", old)
 	}
+	if m5.DiskBytesPerSecond.Known {
+		t.Errorf("a list without it tells the limit of block storage: %+v", m5.DiskBytesPerSecond)
+	}
+	if burst := spec("m5.large", "dedicatedEbsThroughput", "Up to 4750 Mbps"); burst.DiskBytesPerSecond.Known {
+		t.Errorf("a burst is a baseline: %+v", burst.DiskBytesPerSecond)
+	}
+	// 9500 Mbit/s are 1187.5 MB/s.
+	if full := spec("m5.12xlarge", "dedicatedEbsThroughput", "9500 Mbps"); full.DiskBytesPerSecond != pricing.Known(1187.5e6, sourceAttributes) || full.DiskIOPS.Known {
+		t.Errorf("%+v", full)
+	}
 	gpu := spec("p5.48xlarge", "instanceFamily", "GPU instance", "gpu", "8", "networkPerformance", "3200 Gigabit", "vcpu", "192")
 	if gpu.GPUs != pricing.Known(8.0, sourceAttributes) || gpu.Purpose != known("accelerator") || gpu.NetworkGbps != pricing.Known(3200.0, sourceAttributes) || gpu.NetworkKind != pricing.NetworkBaseline {
 		t.Errorf("%+v", gpu)
@@ -137,6 +157,15 @@ func TestSpecificationOf(t *testing.T) {
 		NetworkInfo: &types.NetworkInfo{NetworkCards: []types.NetworkCardInfo{{BaselineBandwidthInGbps: sdk.Float64(25)}, {BaselineBandwidthInGbps: sdk.Float64(25)}}}})
 	if g5g.GPUs != told(2.125) || g5g.Accelerator != told("NVIDIA T4g, NVIDIA L4") || g5g.Arch != told("arm64") || g5g.Hypervisor != told(pricing.HypervisorMetal) || g5g.NetworkGbps != told(50.0) || math.Abs(g5g.LocalDisk.Value.GiB-69.849) > 0.001 {
 		t.Errorf("%+v", g5g)
+	}
+	m5 := specificationOf(&types.InstanceTypeInfo{InstanceType: "m5.large", EbsInfo: &types.EbsInfo{NvmeSupport: "required", EbsOptimizedInfo: &types.EbsOptimizedInfo{
+		BaselineThroughputInMBps: sdk.Float64(81.25), BaselineIops: sdk.Int32(3600), MaximumThroughputInMBps: sdk.Float64(593.75), MaximumIops: sdk.Int32(18750)}},
+		NetworkInfo: &types.NetworkInfo{NetworkCards: []types.NetworkCardInfo{{BaselineBandwidthInGbps: sdk.Float64(0.75), PeakBandwidthInGbps: sdk.Float64(10)}}}})
+	if m5.DiskBytesPerSecond != told(81.25e6) || m5.DiskIOPS != told(3600.0) || m5.NetworkBaselineGbps != told(0.75) || m5.NetworkGbps != told(0.75) || m5.NetworkKind != pricing.NetworkBaseline {
+		t.Errorf("%+v", m5)
+	}
+	if t2.DiskBytesPerSecond.Known || t2.DiskIOPS.Known || t2.NetworkBaselineGbps.Known {
+		t.Errorf("what EC2 does not tell is known: %+v", t2)
 	}
 	inf := specificationOf(&types.InstanceTypeInfo{InstanceType: "inf2.xlarge", NeuronInfo: &types.NeuronInfo{}, NetworkInfo: &types.NetworkInfo{NetworkCards: []types.NetworkCardInfo{{}}}})
 	if inf.GPUs.Known || inf.NetworkGbps.Known || inf.CPUKind.Known {

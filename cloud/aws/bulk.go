@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/leanfleet/leanfleet/cloud/aws/internal/jsonscan"
+	"github.com/leanfleet/leanfleet/internal/webclient"
 )
 
 // files are the public files of the partition that a region lies in.
@@ -36,9 +37,19 @@ func (s *Source) files(region string) files {
 func (f files) at(ref string) (string, error) {
 	u, err := url.Parse(ref)
 	if err != nil || !strings.HasPrefix(u.Path, "/") {
-		return "", fmt.Errorf("the index names a file at %q, which is no URL", ref)
+		return "", fmt.Errorf("the index names a file at %q, which is no URL", webclient.Show(ref))
 	}
-	return f.base + u.EscapedPath(), nil
+	return f.url(u.EscapedPath()), nil
+}
+
+// url returns the address of a path of the base, behind which the query of the
+// base stays: that of a mirror may be what opens it.
+func (f files) url(path string) string {
+	base, query, _ := strings.Cut(f.base, "?")
+	if query != "" {
+		path += "?" + query
+	}
+	return strings.TrimSuffix(base, "/") + path
 }
 
 // service is what the index of all services says of one.
@@ -52,12 +63,12 @@ func (f files) index(ctx context.Context) (map[string]service, error) {
 	var index struct {
 		Offers map[string]service `json:"offers"`
 	}
-	at := f.base + "/offers/v1.0/" + f.part + "/index.json"
+	at := f.url("/offers/v1.0/" + f.part + "/index.json")
 	if err := f.source.small(ctx, at, &index); err != nil {
 		return nil, err
 	}
 	if index.Offers["AmazonEC2"].Regions == "" {
-		return nil, fmt.Errorf("read %s: it names no region index of AmazonEC2", at)
+		return nil, fmt.Errorf("read %s: it names no region index of AmazonEC2", webclient.Show(at))
 	}
 	return index.Offers, nil
 }

@@ -272,18 +272,26 @@ func TestMemory(t *testing.T) {
 		size = 30 << 20
 	}
 	b := newBulkServer(t, "", theAddresses(), savingsFile())
+	// The client is another process: nothing but the lock orders the two.
 	var types, skus int
+	b.mu.Lock()
 	b.before = func(w http.ResponseWriter, r *http.Request, _ int) bool {
 		if r.URL.Path != ec2File {
 			return false
 		}
-		var err error
-		if types, skus, err = generate(w, size); err != nil {
+		n, m, err := generate(w, size)
+		if err != nil {
 			t.Error(err)
 		}
+		b.mu.Lock()
+		types, skus = n, m
+		b.mu.Unlock()
 		return true
 	}
+	b.mu.Unlock()
 	out := runChild(t, b.URL)
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	var items, offers, peak int
 	if _, err := fmt.Sscanf(out, "items %d offers %d peak %d", &items, &offers, &peak); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -333,15 +341,21 @@ func TestProxy(t *testing.T) {
 		files.ServeHTTP(w, r)
 	}))
 	defer proxy.Close()
-	out := runChild(t, "http://prices.example", "HTTP_PROXY="+proxy.URL)
-	if !strings.HasPrefix(out, "items 21 offers 12 ") || !slices.Equal(hosts, []string{"GET prices.example"}) {
-		t.Errorf("%s, hosts %v", out, hosts)
+	asked := func() []string { // since it was asked last
+		mu.Lock()
+		defer mu.Unlock()
+		was := hosts
+		hosts = nil
+		return was
 	}
-	hosts = nil
+	out := runChild(t, "http://prices.example", "HTTP_PROXY="+proxy.URL)
+	if got := asked(); !strings.HasPrefix(out, "items 21 offers 12 ") || !slices.Equal(got, []string{"GET prices.example"}) {
+		t.Errorf("%s, hosts %v", out, got)
+	}
 	secrets := []string{"AWS_ACCESS_KEY_ID=" + testKey, "AWS_SECRET_ACCESS_KEY=" + testSecret, "AWS_EC2_METADATA_DISABLED=true", "LEANFLEET_TEST_QUERY=1"}
 	out = runChild(t, "http://api.example", append(secrets, "HTTP_PROXY="+proxy.URL)...)
-	if !strings.Contains(out, "AccessDeniedException") || !slices.Equal(hosts, []string{"POST api.example"}) {
-		t.Errorf("%s, hosts %v", out, hosts)
+	if got := asked(); !strings.Contains(out, "AccessDeniedException") || !slices.Equal(got, []string{"POST api.example"}) {
+		t.Errorf("%s, hosts %v", out, got)
 	}
 	for _, env := range [][]string{nil, secrets} {
 		out = runChild(t, "http://prices.example", append(env, "HTTP_PROXY=http://user:proxy-password@127.0.0.1:1")...)
@@ -387,7 +401,7 @@ func TestCAFile(t *testing.T) {
 	if err := os.WriteFile(empty, []byte("nothing"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for file, want := range map[string]string{filepath.Join(dir, "none.pem"): "read the CA file: open", empty: "empty.pem holds no certificate in PEM form"} {
+	for file, want := range map[string]string{filepath.Join(dir, "none.pem"): "read CA file: open", empty: "empty.pem holds no certificate in PEM form"} {
 		for _, query := range []bool{false, true} {
 			o := s.options()
 			o.CAFile, o.Query = file, query

@@ -3,8 +3,9 @@ package aws
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
-	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,8 @@ import (
 	pricelist "github.com/aws/aws-sdk-go-v2/service/pricing"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/logging"
+
+	"github.com/leanfleet/leanfleet/internal/webclient"
 )
 
 // clients are the calls of the SDK that are made, for one region.
@@ -23,9 +26,24 @@ type clients struct {
 	products      func(context.Context, *pricelist.GetProductsInput, ...func(*pricelist.Options)) (*pricelist.GetProductsOutput, error)
 	instanceTypes func(context.Context, *ec2.DescribeInstanceTypesInput, ...func(*ec2.Options)) (*ec2.DescribeInstanceTypesOutput, error)
 	spotPrices    func(context.Context, *ec2.DescribeSpotPriceHistoryInput, ...func(*ec2.Options)) (*ec2.DescribeSpotPriceHistoryOutput, error)
-	// secrets returns what no error may show.
-	secrets func(context.Context) []string
+	// secrets returns what no error may show, and why there are no credentials
+	// where there are none.
+	secrets func(context.Context) ([]string, error)
+	hidden  webclient.Secrets // of the addresses
 }
+
+// ErrCredentials is the error of a reading for which AWS takes no credentials:
+// there are none, they have expired or they are not valid. What was read before
+// it stays usable.
+var ErrCredentials = errors.New("the credentials of AWS are missing, expired or not valid")
+
+// renew says what to do about ErrCredentials.
+const renew = "sign in again (aws sso login) or set new keys, or leave the query off to read the public files, which need none"
+
+// expired are the codes of AWS for credentials that are not taken. EC2's
+// AuthFailure is none of them: it also stands for a region that the account has
+// not enabled.
+var expired = []string{"ExpiredTokenException", "ExpiredToken", "RequestExpired", "UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException", "SignatureDoesNotMatch", "MissingAuthenticationToken", "MissingAuthenticationTokenException", "IncompleteSignature"}
 
 // dialSDK returns the SDK's clients with the credentials of its default chain.
 func (s *Source) dialSDK(ctx context.Context, region string) (*clients, error) {
@@ -57,13 +75,14 @@ func (s *Source) dialSDK(ctx context.Context, region string) (*clients, error) {
 	})
 	return &clients{
 		products: prices.GetProducts, instanceTypes: types.DescribeInstanceTypes, spotPrices: types.DescribeSpotPriceHistory,
-		secrets: func(ctx context.Context) []string {
+		secrets: func(ctx context.Context) ([]string, error) {
 			c, err := cfg.Credentials.Retrieve(ctx)
 			if err != nil {
-				return nil
+				return nil, err
 			}
-			return []string{c.SecretAccessKey, c.SessionToken, c.AccessKeyID}
+			return []string{c.SecretAccessKey, c.SessionToken, c.AccessKeyID}, nil
 		},
+		hidden: s.hidden,
 	}, nil
 }
 
@@ -88,7 +107,7 @@ func (s *Source) retries(o *retry.StandardOptions) {
 type callError struct {
 	text string
 	code string
-	err  error // of the context, nil for others
+	err  error // of the context, ErrCredentials, nil for others
 }
 
 func (e *callError) Error() string { return e.text }
@@ -97,18 +116,19 @@ func (e *callError) Unwrap() error { return e.err }
 // failed returns the error of a call. AWS answers a wrong signature with the
 // request's headers, the session token among them, so every text is searched.
 func (c *clients) failed(ctx context.Context, what string, err error) error {
-	e := &callError{text: what + ": " + err.Error()}
-	for _, secret := range c.secrets(context.WithoutCancel(ctx)) {
-		if secret != "" {
-			e.text = strings.NewReplacer(secret, "[redacted]", url.QueryEscape(secret), "[redacted]").Replace(e.text)
-		}
-	}
+	e := &callError{text: what + ": " + c.hidden.Error(err).Error()}
+	secrets, none := c.secrets(context.WithoutCancel(ctx))
+	e.text = webclient.SecretsOf(nil, secrets...).Text(e.text)
 	var api smithy.APIError
 	if errors.As(err, &api) {
 		e.code = api.ErrorCode()
 	}
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		e.err = ctx.Err()
+	case none != nil, slices.Contains(expired, e.code):
+		e.err = ErrCredentials
+		e.text = fmt.Sprintf("%v: %s: %s", ErrCredentials, renew, e.text)
 	}
 	return e
 }

@@ -40,6 +40,7 @@
 // and the [Report] says so.
 //
 // Nothing else is sent. Credentials stay in the SDK: no error and no report
-// holds them. Proxy variables of the environment are honoured, and
-// Options.CAFile adds certificates to those of the system.
+// holds them, nor the user, password and query of a mirror's address. Expired
+// credentials are [ErrCredentials]. Proxy variables of the environment are
+// honoured, and Options.CAFile adds certificates to those of the system.
 package aws

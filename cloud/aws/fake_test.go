@@ -205,12 +205,12 @@ func newBulkServer(t testing.TB, ec2, vpc, plans string) *bulkServer {
 func (b *bulkServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b.mu.Lock()
 	b.asked[r.URL.Path]++
-	n, file := b.asked[r.URL.Path], b.files[r.URL.Path]
+	n, file, before := b.asked[r.URL.Path], b.files[r.URL.Path], b.before
 	b.mu.Unlock()
 	switch {
 	case r.Header.Get("Authorization") != "":
 		http.Error(w, "a public file needs no credentials", http.StatusBadRequest)
-	case b.before != nil && b.before(w, r, n):
+	case before != nil && before(w, r, n):
 	case file == "":
 		http.NotFound(w, r)
 	default:

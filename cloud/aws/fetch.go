@@ -3,7 +3,6 @@ package aws
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,10 +11,9 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/url"
-	"os"
-	"strconv"
 	"time"
+
+	"github.com/leanfleet/leanfleet/internal/webclient"
 )
 
 const (
@@ -47,23 +45,7 @@ func (s *Source) web() (*http.Transport, error) {
 
 // harden gives a transport the proxy and the certificates of the user.
 func (s *Source) harden(t *http.Transport) error {
-	t.Proxy = http.ProxyFromEnvironment
-	if s.options.CAFile == "" {
-		return nil
-	}
-	pem, err := os.ReadFile(s.options.CAFile)
-	if err != nil {
-		return fmt.Errorf("read the CA file: %w", err)
-	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool() // a system without certificates of its own
-	}
-	if !pool.AppendCertsFromPEM(pem) {
-		return fmt.Errorf("CA file %s holds no certificate in PEM form", s.options.CAFile)
-	}
-	t.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
-	return nil
+	return webclient.Harden(t, s.options.CAFile)
 }
 
 // statusError is an answer that is not 200.
@@ -75,15 +57,6 @@ type statusError struct {
 
 func (e *statusError) Error() string { return "the server answered " + e.status }
 
-func (e *statusError) temporary() bool {
-	switch e.code {
-	case http.StatusTooManyRequests, http.StatusRequestTimeout, http.StatusInternalServerError, http.StatusBadGateway,
-		http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return true
-	}
-	return false
-}
-
 // download is a file that is read in one pass. A cut connection is opened again
 // and the part that was read already is passed over, once it was found to be
 // the same.
@@ -91,7 +64,7 @@ type download struct {
 	ctx      context.Context
 	source   *Source
 	url      string
-	shown    string // the URL without a password
+	shown    string // the URL without what may be secret in it
 	progress func(read, total int64)
 
 	body  io.ReadCloser
@@ -107,11 +80,7 @@ type download struct {
 
 // get opens a file.
 func (s *Source) get(ctx context.Context, from string, progress func(read, total int64)) *download {
-	d := &download{ctx: ctx, source: s, url: from, shown: from, progress: progress}
-	if u, err := url.Parse(from); err == nil {
-		d.shown = u.Redacted()
-	}
-	return d
+	return &download{ctx: ctx, source: s, url: from, shown: webclient.Show(from), progress: progress}
 }
 
 // Read reads on. Its errors name the file.
@@ -183,14 +152,13 @@ func (d *download) connect() error {
 	var untrusted *tls.CertificateVerificationError
 	switch {
 	case errors.As(err, &untrusted):
-		return permanent{err}
+		return permanent{d.source.hidden.Error(err)}
 	case err != nil:
-		return err
+		return d.source.hidden.Error(err)
 	}
 	if answer.StatusCode != http.StatusOK {
-		seconds, _ := strconv.Atoi(answer.Header.Get("Retry-After"))
 		answer.Body.Close()
-		return &statusError{answer.Status, answer.StatusCode, time.Duration(seconds) * time.Second}
+		return &statusError{answer.Status, answer.StatusCode, webclient.RetryAfter(answer.Header)}
 	}
 	d.body, d.total = answer.Body, max(answer.ContentLength, 0)
 	d.watch = time.AfterFunc(d.source.stall, func() { stop(ErrStalled) })
@@ -244,7 +212,7 @@ func (d *download) again(err error) error {
 	case errors.As(err, &final):
 		return fmt.Errorf("read %s: %w", d.shown, final.error)
 	case errors.As(err, &status):
-		if !status.temporary() {
+		if !webclient.Temporary(status.code) {
 			return fmt.Errorf("read %s: %w", d.shown, err)
 		}
 		pause = max(pause, min(status.after, maxPause))

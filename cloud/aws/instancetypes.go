@@ -70,6 +70,7 @@ func machine(s *pricing.Specification, t *types.InstanceTypeInfo, size string) {
 		case types.EbsNvmeSupportUnsupported:
 			s.DiskInterface = told(pricing.DiskSCSI)
 		}
+		storageLimits(s, e.EbsOptimizedInfo)
 	}
 	if n := t.NetworkInfo; n != nil {
 		gbps := 0.0
@@ -81,7 +82,23 @@ func machine(s *pricing.Specification, t *types.InstanceTypeInfo, size string) {
 		}
 		if gbps > 0 {
 			s.NetworkGbps, s.NetworkKind = told(gbps), pricing.NetworkBaseline
+			s.NetworkBaselineGbps = told(gbps)
 		}
+	}
+}
+
+// storageLimits sets what the type moves to and from block storage all the
+// time; that the figures are a burst for smaller types stands in their maximum,
+// which is left out.
+func storageLimits(s *pricing.Specification, i *types.EbsOptimizedInfo) {
+	if i == nil {
+		return
+	}
+	if mb := sdk.ToFloat64(i.BaselineThroughputInMBps); mb > 0 {
+		s.DiskBytesPerSecond = told(mb * 1e6)
+	}
+	if n := sdk.ToInt32(i.BaselineIops); n > 0 {
+		s.DiskIOPS = told(float64(n))
 	}
 }
 

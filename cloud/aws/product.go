@@ -26,6 +26,7 @@ const (
 	memory
 	storage
 	networkPerformance
+	dedicatedEBS
 	physicalProcessor
 	processorArchitecture
 	gpu
@@ -67,6 +68,8 @@ func attributeOf(key []byte) (attribute, bool) {
 		return storage, true
 	case "networkPerformance":
 		return networkPerformance, true
+	case "dedicatedEbsThroughput":
+		return dedicatedEBS, true
 	case "physicalProcessor":
 		return physicalProcessor, true
 	case "processorArchitecture":

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/leanfleet/leanfleet/internal/webclient"
 	"github.com/leanfleet/leanfleet/pricing"
 )
 
@@ -83,6 +84,8 @@ type Source struct {
 	pause time.Duration
 	dial  func(ctx context.Context, region string) (*clients, error)
 
+	hidden webclient.Secrets // what no text shows
+
 	once      sync.Once
 	transport *http.Transport
 	err       error
@@ -96,20 +99,9 @@ func New(o Options) *Source {
 	if o.Now == nil {
 		panic("BUG: aws.New without Options.Now")
 	}
-	s := &Source{options: o, sleep: sleep, stall: time.Minute}
+	s := &Source{options: o, sleep: webclient.Sleep, stall: time.Minute, hidden: webclient.SecretsOf([]string{o.BaseURL, o.PricingURL, o.EC2URL})}
 	s.dial = s.dialSDK
 	return s
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // Name returns "aws".

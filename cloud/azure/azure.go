@@ -2,14 +2,11 @@ package azure
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"iter"
 	"net/http"
 	"net/url"
-	"os"
 	"regexp"
 	"slices"
 	"time"
@@ -18,6 +15,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
 
+	"github.com/leanfleet/leanfleet/internal/webclient"
 	"github.com/leanfleet/leanfleet/money"
 	"github.com/leanfleet/leanfleet/pricing"
 )
@@ -84,7 +82,8 @@ type Progress struct {
 type Source struct {
 	o        Options
 	endpoint *url.URL
-	err      error // of the options, told by the first reading
+	err      error             // of the options, told by the first reading
+	hidden   webclient.Secrets // what no text shows
 
 	get  func(*http.Request) (*http.Response, error)
 	skus func(ctx context.Context, location string, page func([]*armcompute.ResourceSKU) error) error
@@ -95,7 +94,7 @@ var _ pricing.PriceSource = (*Source)(nil)
 // New returns a source. Nothing is read or resolved before Items or Regions,
 // which also report options that cannot be used.
 func New(o Options) *Source {
-	s := &Source{}
+	s := &Source{hidden: webclient.SecretsOf([]string{o.Endpoint})}
 	if o.Currency == "" {
 		o.Currency = money.USD
 	}
@@ -103,12 +102,12 @@ func New(o Options) *Source {
 		o.Endpoint = DefaultEndpoint
 	}
 	if o.Wait == nil {
-		o.Wait = wait
+		o.Wait = webclient.Sleep
 	}
 	endpoint, err := url.Parse(o.Endpoint)
 	switch {
 	case err != nil || endpoint.Host == "" || (endpoint.Scheme != "https" && endpoint.Scheme != "http"):
-		err = fmt.Errorf("endpoint %q is no http(s) address", o.Endpoint)
+		err = fmt.Errorf("endpoint %q is no http(s) address", webclient.Show(o.Endpoint))
 	case !o.Currency.Valid():
 		_, err = money.ParseCurrency(string(o.Currency))
 	}
@@ -129,22 +128,9 @@ func New(o Options) *Source {
 // newClient returns a client that honours the proxy variables and trusts the
 // certificates of caFile besides the system's.
 func newClient(caFile string) (*http.Client, error) {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.Proxy = http.ProxyFromEnvironment
-	t.ResponseHeaderTimeout = 2 * time.Minute
-	if caFile != "" {
-		pem, err := os.ReadFile(caFile)
-		if err != nil {
-			return nil, fmt.Errorf("read CA file: %w", err)
-		}
-		pool, err := x509.SystemCertPool()
-		if err != nil {
-			pool = x509.NewCertPool()
-		}
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("CA file %s holds no certificate in PEM", caFile)
-		}
-		t.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	t, err := webclient.Transport(caFile)
+	if err != nil {
+		return nil, err
 	}
 	return &http.Client{Transport: t, CheckRedirect: func(req *http.Request, via []*http.Request) error {
 		if !sameOrigin(req.URL, via[0].URL) {
@@ -157,24 +143,13 @@ func newClient(caFile string) (*http.Client, error) {
 	}}, nil
 }
 
-func wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
-}
-
 // Name returns "azure".
 func (s *Source) Name() string { return pricing.Azure }
 
 var regionName = regexp.MustCompile(`^[a-z0-9]{2,40}$`)
 
-// Items yields the offers of virtual machines, the prices of managed disks and
-// public addresses, and, with a subscription, the specifications of the sizes
+// Items yields the offers of virtual machines, with Red Hat's and SUSE's
+// licences too, the prices of managed disks and public addresses, and, with a subscription, the specifications of the sizes
 // of a region such as "eastus", in this order. When a list breaks off, what was
 // settled from its rows comes before the error that ends the stream. Memory
 // grows with the number of prices of the region, not with the size of the
@@ -239,6 +214,10 @@ func (s *Source) lists(region string, at time.Time) []list {
 	vms := &machines{region: region, at: at, source: s, found: make(map[offerKey]candidate)}
 	in := fmt.Sprintf(" and armRegionName eq '%s'", region)
 	all := []list{{"virtual machines", "serviceName eq 'Virtual Machines'" + in, vms.take, vms.settle, true}}
+	for _, d := range distributions {
+		l := &licences{machines: vms, distribution: d, found: make(map[band]candidate)}
+		all = append(all, list{"licences of " + d.product, fmt.Sprintf("serviceName eq 'Virtual Machines Licenses' and productName eq '%s' and priceType eq 'Consumption'", d.product), l.take, l.settle, false})
+	}
 	for _, l := range []struct{ name, filter string }{
 		{"managed disks", "serviceName eq 'Storage' and contains(productName, 'Managed Disks') and priceType eq 'Consumption'"},
 		{"premium ssd v2", "serviceName eq 'Storage' and productName eq 'Azure Premium SSD v2' and priceType eq 'Consumption'"},

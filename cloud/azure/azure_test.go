@@ -614,9 +614,6 @@ func TestCancel(t *testing.T) {
 	if !errors.Is(last, context.Canceled) {
 		t.Error(last)
 	}
-	if err := wait(t.Context(), time.Nanosecond); err != nil {
-		t.Error(err)
-	}
 }
 
 func TestStopEarly(t *testing.T) {

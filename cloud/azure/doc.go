@@ -22,6 +22,10 @@
 // Windows row that is not above the Linux rate lacks the licence and is left
 // out. The savings plan is Azure's only one, so its Term has no class.
 //
+// Red Hat's and SUSE's Linux have no rows: they are Linux and a licence for so
+// many vCPUs, which a service of its own prices. The offers made of both have
+// the basis derived; licences.go says of which sizes and licences there are none.
+//
 // Where two rows give one thing two prices, the row of the primary meter
 // region counts before others, then the lower tier, then the later start; rows
 // that are still equal and differ in price are left out and counted, never
@@ -34,5 +38,6 @@
 // other currencies are for reference.
 //
 // The package neither stores nor caches anything, and never prints
-// credentials.
+// credentials, nor the user, password and query of a mirror's address. Expired
+// credentials are [ErrCredentials].
 package azure

@@ -26,6 +26,7 @@ func FuzzPage(f *testing.F) {
 	f.Add([]byte(`{"Items":[` + quoted(sample()[0]) + `,` + quoted(sample()[6]) + `],"NextPageLink":null,"Count":2}`))
 	f.Add([]byte(`{"Items":[{"currencyCode":"USD","retailPrice":1e-5,"unitOfMeasure":"1 Hour"}],"NextPageLink":"x"}`))
 	f.Add([]byte(`{"Items":[{"tierMinimumUnits":1e308,"savingsPlan":[{}]}`))
+	f.Add([]byte(`{"Items":[` + quoted(sample()[0]) + `,` + quoted(fee(rhel, "2 vCPU VM License", 0.0288)) + `,` + quoted(fee(sles, "1-2 vCPU VM Support", 0.1)) + `]}`))
 	s := New(Options{})
 	f.Fuzz(func(t *testing.T, page []byte) {
 		vms := s.lists("eastus", today)

@@ -10,9 +10,10 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/leanfleet/leanfleet/internal/webclient"
 )
 
 // apiVersion is the only one that has savings plans.
@@ -198,11 +199,7 @@ func (r *reading) page(ctx context.Context, link *url.URL, take func(*row, func(
 			}
 			return next, err
 		}
-		pause := again.after
-		if pause <= 0 {
-			pause = time.Second << (attempt - 1)
-		}
-		pause = min(pause, maxWait)
+		pause := webclient.Pause(attempt, again.after, maxWait)
 		r.report(Progress{Waiting: pause, Cause: err})
 		if err := r.source.o.Wait(ctx, pause); err != nil {
 			return nil, err
@@ -245,11 +242,11 @@ func (r *reading) request(ctx context.Context, link *url.URL, each func(*row) er
 	req.Header.Set("Accept", "application/json")
 	resp, err := r.source.get(req)
 	if err != nil {
-		return nil, unreached(err)
+		return nil, unreached(r.source.hidden.Error(err))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, refused(resp)
+		return nil, r.source.refused(resp)
 	}
 	body := &io.LimitedReader{R: resp.Body, N: maxPage}
 	next, err := decodePage(body, each)
@@ -264,10 +261,13 @@ func (r *reading) request(ctx context.Context, link *url.URL, each func(*row) er
 	}
 	u, err := link.Parse(next)
 	if err != nil {
-		return nil, fmt.Errorf("NextPageLink %q: %w", next, err)
+		return nil, fmt.Errorf("NextPageLink %q is no address", r.source.hidden.Text(webclient.Show(next)))
 	}
 	if !sameOrigin(u, r.source.endpoint) {
 		return nil, fmt.Errorf("NextPageLink leads to another host, %s://%s", u.Scheme, u.Host)
+	}
+	if u.User == nil { // the link is without the user of a mirror
+		u.User = r.source.endpoint.User
 	}
 	return u, nil
 }
@@ -288,35 +288,16 @@ func broken(err error) error {
 }
 
 // refused turns an answer that is no page into an error.
-func refused(resp *http.Response) error {
+func (s *Source) refused(resp *http.Response) error {
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxProblem))
 	err := fmt.Errorf("the server answers %s", resp.Status)
 	if t := strings.Join(strings.Fields(strings.ToValidUTF8(string(text), "?")), " "); t != "" {
-		err = fmt.Errorf("%w: %s", err, t)
+		err = fmt.Errorf("%w: %s", err, s.hidden.Text(t))
 	}
-	switch {
-	case resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode == http.StatusRequestTimeout, resp.StatusCode >= 500:
-		return &passing{err: err, after: retryAfter(resp.Header)}
+	if webclient.Temporary(resp.StatusCode) {
+		return &passing{err: err, after: webclient.RetryAfter(resp.Header)}
 	}
 	return err
-}
-
-// retryAfter reads Retry-After in seconds or as a date, which it measures by
-// the server's own Date.
-func retryAfter(h http.Header) time.Duration {
-	v := strings.TrimSpace(h.Get("Retry-After"))
-	if n, err := strconv.ParseUint(v, 10, 16); err == nil {
-		return time.Duration(n) * time.Second
-	}
-	until, err := http.ParseTime(v)
-	if err != nil {
-		return 0
-	}
-	from, err := http.ParseTime(h.Get("Date"))
-	if err != nil {
-		return 0
-	}
-	return max(0, until.Sub(from))
 }
 
 // sameOrigin reports whether two addresses have the same scheme, host and port.

@@ -278,10 +278,7 @@ func (m *machines) takeReserved(r *row, k offerKey, c candidate, skip func(strin
 // settle yields the offers in the order of their keys.
 func (m *machines) settle(r *reading) iter.Seq[pricing.Item] {
 	return func(yield func(pricing.Item) bool) {
-		keys := slices.SortedFunc(maps.Keys(m.found), func(a, b offerKey) int {
-			return cmp.Or(cmp.Compare(a.size, b.size), cmp.Compare(a.os, b.os), cmp.Compare(a.purchase, b.purchase), cmp.Compare(a.years, b.years))
-		})
-		for _, k := range keys {
+		for _, k := range slices.SortedFunc(maps.Keys(m.found), compareOffers) {
 			c := m.found[k]
 			if c.clash {
 				r.skip(skipAmbiguous)

@@ -2,15 +2,18 @@ package azure
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
 	"github.com/shopspring/decimal"
@@ -38,11 +41,11 @@ func listSKUs(ctx context.Context, o *Options, client *http.Client, location str
 			ClientOptions: azcore.ClientOptions{Transport: client, Cloud: options.Cloud},
 		})
 		if err != nil {
-			return fmt.Errorf("credentials: %w", err)
+			return &signInError{err}
 		}
 		credential = chain
 	}
-	skus, err := armcompute.NewResourceSKUsClient(o.Subscription, credential, &options)
+	skus, err := armcompute.NewResourceSKUsClient(o.Subscription, marked{credential}, &options)
 	if err != nil {
 		return err
 	}
@@ -92,11 +95,62 @@ func (s *Source) specifications(ctx context.Context, region string, yield func(p
 		r.report(Progress{Done: true})
 	case errStop:
 	default:
+		err = s.signIn(err)
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
 		yield(pricing.Item{}, fmt.Errorf("azure specifications of %s: resource SKUs of subscription %s: %w (they need a signed-in account with the Reader role; leave the subscription out to do without)", region, s.o.Subscription, err))
 	}
+}
+
+// ErrCredentials is the error of a reading for which Azure takes no credentials:
+// there are none, they have expired or they are not valid. What was read before
+// it, all prices among it, stays usable.
+var ErrCredentials = errors.New("the credentials of Azure are missing, expired or not valid")
+
+// renew says what to do about ErrCredentials.
+const renew = "sign in again (az login), or set a new AZURE_CLIENT_SECRET or certificate"
+
+// aadCode is the code of an answer of Microsoft Entra ID.
+var aadCode = regexp.MustCompile(`AADSTS[0-9]+`)
+
+// signInError is an error of the credential, not of the list.
+type signInError struct{ err error }
+
+func (e *signInError) Error() string { return e.err.Error() }
+func (e *signInError) Unwrap() error { return e.err }
+
+// marked marks the errors of a credential.
+type marked struct{ azcore.TokenCredential }
+
+// GetToken implements [azcore.TokenCredential].
+func (m marked) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	t, err := m.TokenCredential.GetToken(ctx, o)
+	if err != nil {
+		err = &signInError{err}
+	}
+	return t, err
+}
+
+// signIn returns the error of the Resource SKUs as it may be told. The errors of
+// the SDK hold whole answers, in which a server may repeat what it was sent: of
+// an answer only the codes are told.
+func (s *Source) signIn(err error) error {
+	var own *signInError
+	var answer *azcore.ResponseError
+	switch {
+	case errors.As(err, &own):
+		why := "no sign-in of the default chain worked"
+		if code := aadCode.FindString(own.Error()); code != "" {
+			why = "the sign-in answers " + code
+		}
+		return fmt.Errorf("%w: %s: %s", ErrCredentials, renew, why)
+	case errors.As(err, &answer) && answer.StatusCode == http.StatusUnauthorized:
+		return fmt.Errorf("%w: %s: the server answers 401 %s", ErrCredentials, renew, answer.ErrorCode)
+	case errors.As(err, &answer):
+		return fmt.Errorf("the server answers %d %s", answer.StatusCode, answer.ErrorCode)
+	}
+	return s.hidden.Error(err)
 }
 
 // specification returns the facts of a SKU of a virtual machine. What a
@@ -136,6 +190,7 @@ func specification(sku *armcompute.ResourceSKU) (pricing.Specification, bool) {
 		s.Confidential = pricing.Known(true, skuSource)
 	}
 	diskInterface(&s, has["DiskControllerTypes"])
+	limits(&s, has)
 	return s, true
 }
 
@@ -193,6 +248,23 @@ func localDisk(s *pricing.Specification, has map[string]string) {
 	}
 	s.TemporaryDisk = pricing.Known(total > 0, skuSource)
 	s.LocalDisk = pricing.Known(pricing.LocalDisk{Present: total > 0, GiB: total / 1024}, skuSource)
+}
+
+// limits reads what the size moves to and from its managed disks without their
+// cache, and whether its network adapter can be passed through. A limit of zero
+// is that of a size that tells none.
+func limits(s *pricing.Specification, has map[string]string) {
+	for name, into := range map[string]*pricing.Fact[float64]{"UncachedDiskBytesPerSecond": &s.DiskBytesPerSecond, "UncachedDiskIOPS": &s.DiskIOPS} {
+		if n, err := strconv.ParseInt(has[name], 10, 64); err == nil && n > 0 && n < 1<<50 {
+			*into = pricing.Known(float64(n), skuSource)
+		}
+	}
+	switch strings.ToLower(has["AcceleratedNetworkingEnabled"]) {
+	case "true":
+		s.AcceleratedNetworking = pricing.Known(true, skuSource)
+	case "false":
+		s.AcceleratedNetworking = pricing.Known(false, skuSource)
+	}
 }
 
 // gpus reads the number of GPUs. Only sizes with GPUs have it, but some of the

@@ -77,9 +77,9 @@ func TestSpecifications(t *testing.T) {
 		fmt.Fprint(w, quoted(m{"nextLink": base + "/subscriptions/sub-1/providers/Microsoft.Compute/skus?page=2", "value": []m{
 			disk,
 			sku("Standard_D2s_v3", "vCPUs", "2", "MemoryGB", "8", "CpuArchitectureType", "x64", "HyperVGenerations", "V1,V2",
-				"MaxResourceVolumeMB", "16384", "AcceleratedNetworkingEnabled", "True"),
+				"MaxResourceVolumeMB", "16384", "AcceleratedNetworkingEnabled", "True", "UncachedDiskBytesPerSecond", "50331648", "UncachedDiskIOPS", "3200"),
 			sku("Standard_DC4ads_v6", "vCPUs", "4", "MemoryGB", "16", "CpuArchitectureType", "x64", "HyperVGenerations", "V2",
-				"MaxResourceVolumeMB", "0", "NvmeDiskSizeInMiB", "225280", "DiskControllerTypes", "NVMe", "ConfidentialComputingType", "SNP"),
+				"MaxResourceVolumeMB", "0", "NvmeDiskSizeInMiB", "225280", "DiskControllerTypes", "NVMe", "ConfidentialComputingType", "SNP", "AcceleratedNetworkingEnabled", "False", "UncachedDiskIOPS", "0"),
 		}}))
 	})
 	items, err := collect(t, New(o), "eastus")
@@ -99,7 +99,7 @@ func TestSpecifications(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := i.Spec.InstanceType
-		for _, k := range []string{"vcpus", "memory_bytes", "arch", "image_generations", "temporary_disk", "local_disk", "gpus", "confidential", "disk_interface"} {
+		for _, k := range []string{"vcpus", "memory_bytes", "arch", "image_generations", "temporary_disk", "local_disk", "gpus", "confidential", "disk_interface", "accelerated_networking", "disk_bytes_per_second", "disk_iops"} {
 			s += fmt.Sprintf(" %v", fields[k])
 		}
 		got = append(got, s)
@@ -108,9 +108,9 @@ func TestSpecifications(t *testing.T) {
 		}
 	}
 	same(t, got, []string{
-		"Standard_D2s_v3 2 8.589934592e+09 x86_64 [1 2] true map[gib:16 present:true] 0 <nil> <nil>",
-		"Standard_DC4ads_v6 4 1.7179869184e+10 x86_64 [2] true map[gib:220 present:true] 0 true nvme",
-		"Standard_E4-2ads_v5 2 3.4359738368e+10 <nil> <nil> true map[gib:150 present:true] 0 <nil> <nil>",
+		"Standard_D2s_v3 2 8.589934592e+09 x86_64 [1 2] true map[gib:16 present:true] 0 <nil> <nil> true 5.0331648e+07 3200",
+		"Standard_DC4ads_v6 4 1.7179869184e+10 x86_64 [2] true map[gib:220 present:true] 0 true nvme false <nil> <nil>",
+		"Standard_E4-2ads_v5 2 3.4359738368e+10 <nil> <nil> true map[gib:150 present:true] 0 <nil> <nil> <nil> <nil> <nil>",
 	})
 }
 
@@ -128,6 +128,8 @@ func TestSpecificationKeepsUnknown(t *testing.T) {
 		{"Standard_NV4as_v4", []string{"vCPUs", "4"}, []string{"vcpus"}},
 		{"Standard_NC6", []string{"GPUs", "1", "DiskControllerTypes", "SCSI,NVMe"}, []string{"disk_interface", "gpus"}},
 		{"Standard_NC6", []string{"GPUs", "x", "DiskControllerTypes", "SCSI"}, []string{"disk_interface"}},
+		{"Standard_NC6", []string{"GPUs", "x", "UncachedDiskBytesPerSecond", "-1", "UncachedDiskIOPS", "fast", "AcceleratedNetworkingEnabled", "maybe"}, nil},
+		{"Standard_NC6", []string{"GPUs", "x", "UncachedDiskBytesPerSecond", "1", "UncachedDiskIOPS", "1", "AcceleratedNetworkingEnabled", "false"}, []string{"accelerated_networking", "disk_bytes_per_second", "disk_iops"}},
 	} {
 		raw, err := json.Marshal(sku(c.name, c.caps...))
 		if err != nil {
@@ -138,7 +140,7 @@ func TestSpecificationKeepsUnknown(t *testing.T) {
 			t.Fatal(c)
 		}
 		var known []string
-		for _, k := range []string{"arch", "confidential", "disk_interface", "gpus", "image_generations", "local_disk", "memory_bytes", "temporary_disk", "vcpus"} {
+		for _, k := range []string{"accelerated_networking", "arch", "confidential", "disk_bytes_per_second", "disk_interface", "disk_iops", "gpus", "image_generations", "local_disk", "memory_bytes", "temporary_disk", "vcpus"} {
 			if _, ok := spec.Sources()[k]; ok {
 				known = append(known, k)
 			}

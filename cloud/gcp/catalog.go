@@ -150,7 +150,7 @@ func (c *catalog) everywhere() {
 			continue
 		}
 		for k, r := range c.regions[anywhere] {
-			if _, ok := rates[k]; !ok && k.part == partInUse {
+			if _, ok := rates[k]; !ok && (k.part == partInUse || k.part == partLicence) {
 				rates[k] = r
 			}
 		}
@@ -193,7 +193,7 @@ func priceOf(sku *cloudbilling.Sku, k rateKey, currency money.Currency) (r rate,
 		if p.Sign() == 0 { // a free tier
 			continue
 		}
-		if p, ok = inUnit(p, k.part, info.PricingExpression.UsageUnit); !ok {
+		if p, ok = inUnit(p, k, info.PricingExpression.UsageUnit); !ok {
 			return r, skipUnit, nil
 		}
 		return rate{price: p, start: start, regions: len(sku.ServiceRegions)}, "", nil
@@ -212,12 +212,15 @@ func exact(m *cloudbilling.Money, currency money.Currency) (money.Price, bool) {
 
 // inUnit returns a price in the unit of its part: an hour, a GiB-hour of memory
 // or a GiB-month of storage.
-func inUnit(p money.Price, of part, unit string) (money.Price, bool) {
-	switch of {
+func inUnit(p money.Price, k rateKey, unit string) (money.Price, bool) {
+	switch k.part {
 	case partCore, partMachine, partGPU, partIdle, partInUse:
 		return p, unit == "h"
 	case partRAM, partExtended:
 		return p, unit == "GiBy.h"
+	case partLicence:
+		// Of what is not an hour it matters only that it is not free.
+		return p, unit == "h" || k.licence.other
 	}
 	switch unit {
 	case "GiBy.mo":

@@ -58,12 +58,18 @@ func (c *composer) singles(put func(pricing.Item) bool) bool {
 			c.skipped[skipAmbiguous]++
 		}
 	}
+	licences := c.licences()
 	for _, k := range c.sorted(partMachine, partLocalSSD, partDisk, partIdle, partInUse) {
 		r := c.rates[k]
 		if r.clash || (k.part == partLocalSSD && k.purchase != pricing.OnDemand) {
 			continue
 		}
-		if !put(c.single(k, r)) {
+		item := c.single(k, r)
+		if !put(item) {
+			return false
+		}
+		// Both show one vCPU; their licences have a price of their own.
+		if k.part == partMachine && !c.withLicences(licences, item.Offer, 1, put) {
 			return false
 		}
 	}
@@ -241,6 +247,7 @@ func (c *composer) machines(types iter.Seq[pricing.Specification], put func(pric
 	if types == nil {
 		return true
 	}
+	licences := c.licences()
 	seen := make(map[string]bool)
 	for s := range types {
 		if s.Provider != pricing.GCP || seen[s.InstanceType] || strings.Contains(s.InstanceType, "custom") || s.InstanceType == "f1-micro" || s.InstanceType == "g1-small" {
@@ -259,6 +266,9 @@ func (c *composer) machines(types iter.Seq[pricing.Specification], put func(pric
 			}
 			priced = true
 			if !put(pricing.Item{Offer: &offer}) {
+				return false
+			}
+			if mayBeLicensed(&s) && !c.withLicences(licences, &offer, s.VCPUs.Value, put) {
 				return false
 			}
 		}

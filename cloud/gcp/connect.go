@@ -1,6 +1,7 @@
 package gcp
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -10,17 +11,20 @@ import (
 	"maps"
 	"net/http"
 	"path"
-	"strconv"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
 
+	"cloud.google.com/go/auth"
 	"cloud.google.com/go/auth/credentials"
 	"google.golang.org/api/cloudbilling/v1"
 	"google.golang.org/api/compute/v1"
 	"google.golang.org/api/googleapi"
 	"google.golang.org/api/option"
 	htransport "google.golang.org/api/transport/http"
+
+	"github.com/leanfleet/leanfleet/internal/webclient"
 )
 
 // computeService is the name of Compute Engine in the billing catalog.
@@ -73,7 +77,7 @@ func (s *Source) billingClient(ctx context.Context) (*http.Client, error) {
 	if s.o.HTTPClient != nil {
 		return s.o.HTTPClient, nil
 	}
-	base, err := newTransport(s.o.CAFile)
+	base, err := webclient.Transport(s.o.CAFile)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +86,7 @@ func (s *Source) billingClient(ctx context.Context) (*http.Client, error) {
 	}
 	client, err := signedIn(ctx, base, billingScope)
 	if err != nil {
-		return nil, fmt.Errorf("the Cloud Billing Catalog API needs an API key or credentials: give an API key, or set GOOGLE_APPLICATION_CREDENTIALS, or sign in with gcloud auth application-default login: %w", err)
+		return nil, fmt.Errorf("the Cloud Billing Catalog API needs an API key or credentials: give an API key, or set GOOGLE_APPLICATION_CREDENTIALS, or sign in with gcloud auth application-default login: %w: %w", ErrCredentials, err)
 	}
 	return client, nil
 }
@@ -91,13 +95,13 @@ func (s *Source) computeClient(ctx context.Context) (*http.Client, error) {
 	if s.o.HTTPClient != nil {
 		return s.o.HTTPClient, nil
 	}
-	base, err := newTransport(s.o.CAFile)
+	base, err := webclient.Transport(s.o.CAFile)
 	if err != nil {
 		return nil, err
 	}
 	client, err := signedIn(ctx, base, computeScope)
 	if err != nil {
-		return nil, fmt.Errorf("the Compute Engine API needs credentials, an API key is not enough: set GOOGLE_APPLICATION_CREDENTIALS, or sign in with gcloud auth application-default login, or leave the project out: %w", err)
+		return nil, fmt.Errorf("the Compute Engine API needs credentials, an API key is not enough: set GOOGLE_APPLICATION_CREDENTIALS, or sign in with gcloud auth application-default login, or leave the project out: %w: %w", ErrCredentials, err)
 	}
 	return client, nil
 }
@@ -205,15 +209,12 @@ func call[T any](ctx context.Context, r *reading, request func() (T, error)) (T,
 		if ctx.Err() != nil {
 			return v, ctx.Err()
 		}
-		err = r.source.scrub(err)
 		most, after := passing(err)
+		err = r.source.told(err)
 		if attempt >= most {
 			return v, err
 		}
-		if after <= 0 {
-			after = time.Second << (attempt - 1)
-		}
-		after = min(after, maxWait)
+		after = webclient.Pause(attempt, after, maxWait)
 		r.report(Progress{Waiting: after, Cause: err})
 		if err := r.source.o.Wait(ctx, after); err != nil {
 			return v, err
@@ -221,12 +222,57 @@ func call[T any](ctx context.Context, r *reading, request func() (T, error)) (T,
 	}
 }
 
-// scrub takes the API key out of an error, whoever put it there.
-func (s *Source) scrub(err error) error {
-	if s.o.APIKey == "" || !strings.Contains(err.Error(), s.o.APIKey) {
-		return err
+// ErrCredentials is the error of a reading for which Google takes no
+// credentials: there are none, they have expired or they are not valid, and
+// neither is an API key. What was read before it stays usable.
+var ErrCredentials = errors.New("the credentials of Google Cloud are missing, expired or not valid")
+
+// renew says what to do about ErrCredentials.
+const renew = "sign in again (gcloud auth application-default login), or set GOOGLE_APPLICATION_CREDENTIALS to a valid key file, or give another API key"
+
+// told returns an error as it may be told, whoever put a key or an address into
+// it, and marks those about credentials.
+func (s *Source) told(err error) error {
+	var answer *googleapi.Error
+	var token *auth.Error
+	switch {
+	case errors.Is(err, ErrCredentials):
+		return s.hidden.Error(err)
+	case errors.As(err, &token) && !token.Temporary():
+		// Its text is the answer of the server that gives tokens.
+		return fmt.Errorf("%w: %s: no token is given: %s", ErrCredentials, renew, oauthCode(token))
+	case errors.As(err, &answer) && refusesCredentials(answer):
+		return &credentialError{s.hidden.Text(fmt.Sprintf("%v: %s: the server answers %d: %s", ErrCredentials, renew, answer.Code, answer.Message))}
 	}
-	return errors.New(strings.ReplaceAll(err.Error(), s.o.APIKey, "[API key]"))
+	return s.hidden.Error(err)
+}
+
+// credentialError is ErrCredentials with more to tell.
+type credentialError struct{ text string }
+
+func (e *credentialError) Error() string { return e.text }
+func (e *credentialError) Unwrap() error { return ErrCredentials }
+
+// refusesCredentials reports whether an answer is about who asks and not about
+// what they may do: 401, and 400 for an API key that is none.
+func refusesCredentials(answer *googleapi.Error) bool {
+	about := strings.ToLower(answer.Message + answer.Body)
+	return answer.Code == http.StatusUnauthorized ||
+		(answer.Code == http.StatusBadRequest && (strings.Contains(about, "api key not valid") || strings.Contains(about, "api key expired") || strings.Contains(about, "api_key_invalid")))
+}
+
+// oauthCodes are the words by which the server says why it gives no token.
+var oauthCodes = regexp.MustCompile(`invalid_grant|invalid_client|unauthorized_client|invalid_scope|invalid_request|access_denied|invalid_rapt`)
+
+func oauthCode(e *auth.Error) string {
+	text := string(e.Body)
+	if e.Response != nil { // without one it has no text
+		text = e.Error()
+	}
+	if code := oauthCodes.FindString(text); code != "" || e.Response == nil {
+		return cmp.Or(code, "the server was not reached")
+	}
+	return "the server answers " + e.Response.Status
 }
 
 // passing returns how often in all a request is tried that fails so, 1 for a
@@ -235,8 +281,15 @@ func passing(err error) (attempts int, after time.Duration) {
 	var answer *googleapi.Error
 	if errors.As(err, &answer) {
 		busy := answer.Code == http.StatusForbidden && strings.Contains(strings.ToLower(answer.Error()), "ratelimitexceeded")
-		if busy || answer.Code == http.StatusTooManyRequests || answer.Code == http.StatusRequestTimeout || answer.Code >= 500 {
-			return maxAttempts, retryAfter(answer.Header)
+		if busy || webclient.Temporary(answer.Code) {
+			return maxAttempts, webclient.RetryAfter(answer.Header)
+		}
+		return 1, 0
+	}
+	var token *auth.Error
+	if errors.As(err, &token) {
+		if token.Temporary() {
+			return maxAttempts, webclient.RetryAfter(token.Response.Header)
 		}
 		return 1, 0
 	}
@@ -250,22 +303,4 @@ func passing(err error) (attempts int, after time.Duration) {
 		return maxUnreached, 0
 	}
 	return 1, 0
-}
-
-// retryAfter reads Retry-After in seconds or as a date, which it measures by
-// the server's own Date.
-func retryAfter(h http.Header) time.Duration {
-	v := strings.TrimSpace(h.Get("Retry-After"))
-	if n, err := strconv.ParseUint(v, 10, 16); err == nil {
-		return time.Duration(n) * time.Second
-	}
-	until, err := http.ParseTime(v)
-	if err != nil {
-		return 0
-	}
-	from, err := http.ParseTime(h.Get("Date"))
-	if err != nil {
-		return 0
-	}
-	return max(0, until.Sub(from))
 }

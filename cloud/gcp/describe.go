@@ -20,6 +20,7 @@ const (
 	partDisk                 // a GiB-month of a disk type
 	partIdle                 // an hour of an address nobody uses
 	partInUse                // an hour of an address in use
+	partLicence              // an hour of a licence, of a vCPU or of a machine
 )
 
 // rateKey is what a SKU prices, under which purchase option.
@@ -29,7 +30,8 @@ type rateKey struct {
 	// the disk type.
 	name     string
 	custom   bool
-	premium  bool // of M2, on top of M1
+	premium  bool    // of M2, on top of M1
+	licence  licence // of partLicence, whose name is the operating system
 	purchase pricing.Purchase
 	years    int
 }
@@ -98,6 +100,14 @@ func describe(description, usageType string) (k rateKey, reason string) {
 	}
 	if strings.HasPrefix(s, "commitment") {
 		return describeCommitment(s, usageType)
+	}
+	if rest, ok := strings.CutPrefix(s, licenceStart); ok {
+		if usageType != "OnDemand" && usageType != "" {
+			return k, skipUsage
+		}
+		k.purchase = pricing.OnDemand
+		reason = describeLicence(&k, rest)
+		return k, reason
 	}
 	k.purchase = pricing.OnDemand
 	s, spot := cutSpot(s)

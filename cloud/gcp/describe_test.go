@@ -55,6 +55,11 @@ func TestDescribe(t *testing.T) {
 		{"Hyperdisk Throughput Capacity in Iowa", "OnDemand", "disk hyperdisk-throughput on_demand"},
 		{"Static Ip Charge in Japan", "OnDemand", "idle on_demand"},
 		{"External IP Charge on a Standard VM", "OnDemand", "in-use on_demand"},
+		{"Licensing Fee for SUSE Linux Enterprise Server 15 on f1-micro", "OnDemand", "licence suse {version:15 machine:f1-micro from:0 to:0 perVCPU:false other:false} on_demand"},
+		{"Licensing Fee for Windows Server 2012 R2 Datacenter Edition (CPU cost)", "OnDemand", "licence windows {version:2012 r2 machine: from:0 to:0 perVCPU:true other:false} on_demand"},
+		{"Licensing Fee for Red Hat Enterprise Linux 9 on VM with 9 to 127 VCPU", "", "licence rhel {version:9 machine: from:9 to:127 perVCPU:true other:false} on_demand"},
+		{"Licensing Fee for Red Hat Enterprise Linux 8 (RAM cost)", "OnDemand", "licence rhel {version:8 machine: from:0 to:0 perVCPU:true other:true} on_demand"},
+		{"Licensing Fee for SLES 15 For SAP License on VM with 6 or more VCPU", "OnDemand", "licence suse_sap {version:15 machine: from:6 to:0 perVCPU:false other:false} on_demand"},
 
 		{"N2 Sole Tenancy Instance Core running in Americas", "OnDemand", skipTenancy},
 		{"Reserved A2 Instance Core in Americas", "OnDemand", skipReserved},
@@ -78,7 +83,9 @@ func TestDescribe(t *testing.T) {
 		{"N2 Custom Extended Instance Core running in Americas", "OnDemand", skipUnknown},
 		{"Instance Core running in Americas", "OnDemand", skipUnknown},
 		{"Core", "OnDemand", skipUnknown},
-		{"Licensing Fee for SUSE Linux Enterprise Server 15 on f1-micro", "OnDemand", skipUnknown},
+		{"Licensing Fee for SUSE Linux Enterprise Server 15 on VM with 9 to 8 VCPU", "OnDemand", skipLicence},
+		{"Licensing Fee for SQL Server 2016 Standard on VM with 18 VCPU", "OnDemand", skipLicence},
+		{"Licensing Fee for SUSE Linux Enterprise Server 15 on f1-micro", "Commit1Yr", skipUsage},
 		{"Hyperdisk Balanced IOPS in Iowa", "OnDemand", skipUnknown},
 		{"VM state: preserved local SSD in Iowa", "OnDemand", skipUnknown},
 		{"", "", skipUnknown},
@@ -95,9 +102,12 @@ func TestDescribe(t *testing.T) {
 }
 
 func key2string(k rateKey) string {
-	s := [...]string{"core", "ram", "extended", "machine", "gpu", "ssd", "disk", "idle", "in-use"}[k.part]
+	s := [...]string{"core", "ram", "extended", "machine", "gpu", "ssd", "disk", "idle", "in-use", "licence"}[k.part]
 	if k.name != "" {
 		s += " " + k.name
+	}
+	if k.part == partLicence {
+		s += fmt.Sprintf(" %+v", k.licence)
 	}
 	if k.custom {
 		s += " custom"
@@ -116,6 +126,7 @@ func key2string(k rateKey) string {
 func FuzzDescribe(f *testing.F) {
 	f.Add("Spot Preemptible N2D AMD Custom Extended Instance Ram running in Americas", "Preemptible")
 	f.Add("Commitment v1: C4A Arm Ram in Iowa for 3 Years", "Commit3Yr")
+	f.Add("Licensing Fee for Red Hat Enterprise Linux 9 on VM with 9 to 127 VCPU", "OnDemand")
 	f.Add("Nvidia Tesla A100 80GB GPU attached to Spot Preemptible VMs running in Iowa", "")
 	f.Fuzz(func(t *testing.T, description, usage string) {
 		k, reason := describe(description, usage)
@@ -134,7 +145,7 @@ func FuzzDescribe(f *testing.F) {
 // FuzzPage decodes any bytes as a page of SKUs and makes items of it: no panic,
 // and no price that is not above zero.
 func FuzzPage(f *testing.F) {
-	for _, skus := range [][]m{n1(), {sku("Storage PD Capacity", "GiBy.mo", 0, tiers("GiBy.mo", tier(0, 0), tier(30, 40_000_000)))}} {
+	for _, skus := range [][]m{n1(), append(n1(), fees()[:4]...), {sku("Storage PD Capacity", "GiBy.mo", 0, tiers("GiBy.mo", tier(0, 0), tier(30, 40_000_000)))}} {
 		b, err := json.Marshal(m{"skus": skus})
 		if err != nil {
 			f.Fatal(err)
@@ -165,7 +176,7 @@ func FuzzPage(f *testing.F) {
 			o.singles(put)
 			o.components(put)
 			o.machines(func(yield func(pricing.Specification) bool) {
-				_ = yield(mt("n2-standard-2", 2, 8)) && yield(withSSD(mt("n1-standard-1", 1, 3.75), 375))
+				_ = yield(mt("n2-standard-2", 2, 8)) && yield(withSSD(x86("n1-standard-1", 1, 3.75), 375))
 			}, put)
 		}
 	})

@@ -22,8 +22,15 @@
 // 1 vCPU for e2-micro, e2-small and e2-medium. f1-micro and g1-small have SKUs of
 // their own. M2 is M1 plus its premium, on demand only. Types with GPUs are
 // priced where the SKU of their GPU is known to be the right one (A2, G2); the
-// others are left out. All offers are Linux: licences are SKUs of their own,
-// and their use with a type is not told here.
+// others are left out.
+//
+// Licences are SKUs of their own, the same in all regions. An offer of Windows
+// Server, RHEL, SLES and the latter two for SAP is that of Linux and the licence
+// of a machine with as many vCPUs; spot and commitments pay it in full. Its
+// basis is derived and its source says the licence. Where the versions of a
+// system have different prices, a description is not known to the letter, or it
+// is open what counts as a vCPU, there is no price for that system: licence.go
+// says which.
 //
 // Custom machine types have no offers; their rates are components marked
 // custom, extended memory with them, from which the price book makes prices.

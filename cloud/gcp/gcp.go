@@ -2,13 +2,11 @@ package gcp
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"iter"
 	"maps"
 	"net/http"
-	"os"
+	"net/url"
 	"regexp"
 	"slices"
 	"time"
@@ -16,6 +14,7 @@ import (
 	"google.golang.org/api/cloudbilling/v1"
 	"google.golang.org/api/compute/v1"
 
+	"github.com/leanfleet/leanfleet/internal/webclient"
 	"github.com/leanfleet/leanfleet/money"
 	"github.com/leanfleet/leanfleet/pricing"
 )
@@ -89,6 +88,8 @@ type Source struct {
 	err  error         // of the options, told by the first reading
 	turn chan struct{} // holds one token: who has it may read or replace list
 	list *catalog
+	// hidden is what no text shows: the API key and what is in addresses.
+	hidden webclient.Secrets
 
 	skus  func(ctx context.Context, pageToken string) (*cloudbilling.ListSkusResponse, error)
 	zones func(ctx context.Context, region string) ([]string, error)
@@ -108,46 +109,34 @@ func New(o Options) *Source {
 	if !o.Currency.Valid() {
 		_, s.err = money.ParseCurrency(string(o.Currency))
 	}
+	for _, endpoint := range []string{o.BillingEndpoint, o.ComputeEndpoint} {
+		if err := checkEndpoint(endpoint); err != nil && s.err == nil {
+			s.err = err
+		}
+	}
 	if o.Wait == nil {
-		o.Wait = wait
+		o.Wait = webclient.Sleep
 	}
 	s.o = o
+	s.hidden = webclient.SecretsOf([]string{o.BillingEndpoint, o.ComputeEndpoint}, o.APIKey)
 	s.connect()
 	return s
 }
 
-// newTransport returns a transport that honours the proxy variables and trusts
-// the certificates of caFile besides the system's.
-func newTransport(caFile string) (*http.Transport, error) {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.Proxy = http.ProxyFromEnvironment
-	t.ResponseHeaderTimeout = 2 * time.Minute
-	if caFile != "" {
-		pem, err := os.ReadFile(caFile)
-		if err != nil {
-			return nil, fmt.Errorf("read CA file: %w", err)
-		}
-		pool, err := x509.SystemCertPool()
-		if err != nil {
-			pool = x509.NewCertPool()
-		}
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("CA file %s holds no certificate in PEM", caFile)
-		}
-		t.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
-	}
-	return t, nil
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
+// checkEndpoint refuses an address that Google's client would panic on or read
+// otherwise than it stands there. An empty one is Google's own.
+func checkEndpoint(endpoint string) error {
+	if endpoint == "" {
 		return nil
 	}
+	u, err := url.Parse(endpoint)
+	switch {
+	case err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http"):
+		return fmt.Errorf("endpoint %q is no http(s) address", webclient.Show(endpoint))
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return fmt.Errorf("endpoint %q has a query, which Google's client does not send", webclient.Show(endpoint))
+	}
+	return nil
 }
 
 // Name returns "gcp".

@@ -2,7 +2,11 @@ package main
 
 import (
 	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -71,8 +75,43 @@ func (f *chargebackFlags) resolve(a *app) error {
 		}
 		f.req.Rates = append(f.req.Rates, r)
 	}
+	switch {
+	case f.req.Period != "" && (f.req.Start != "" || f.req.End != ""):
+		return usage(errors.New("give either --period or --start and --end"))
+	case (f.req.Start == "") != (f.req.End == ""):
+		return usage(errors.New("--start and --end go together: the first day, and the last, which is included"))
+	}
+	if err := f.checkPeriod(a, loc); err != nil {
+		return err
+	}
 	f.req.GroupBy = list(f.req.GroupBy)
+	if slices.Contains(f.req.GroupBy, fleet.SetKey) {
+		return usage(errors.New("--group-by set: sets may overlap, so that their costs would not sum to the total; group by tags"))
+	}
 	f.req.Program = "leanfleet " + version
+	return nil
+}
+
+// checkPeriod refuses a period that has not begun.
+func (f *chargebackFlags) checkPeriod(a *app, loc *time.Location) error {
+	text := f.req.Period
+	switch {
+	case f.req.Start != "":
+		text = f.req.Start + ".." + f.req.End
+	case text == "":
+		return nil // the last month has
+	}
+	now := f.req.AsOf
+	if now.IsZero() {
+		now = a.now()
+	}
+	w, err := fleet.ParseWindow(text, now, loc)
+	if err != nil {
+		return usage(fmt.Errorf("period: %w", err))
+	}
+	if !w.Start.Before(now) {
+		return usage(fmt.Errorf("the period %s lies in the future: it is %s", window(w, loc), report.FormatTime(now, loc)))
+	}
 	return nil
 }
 
@@ -152,7 +191,48 @@ type chargebackOutput struct {
 type manifestFile struct {
 	chargeback.Manifest
 	Output chargebackOutput `json:"output"`
+	// File is the SHA-256 of all the rest, in hexadecimal.
+	File string `json:"file_sha256"`
 }
+
+// sealed sets what tells whether a manifest was changed.
+func (m manifestFile) sealed() (manifestFile, error) {
+	m.File = ""
+	text, err := json.Marshal(m)
+	if err != nil {
+		return m, fmt.Errorf("digest the manifest: %w", err)
+	}
+	sum := sha256.Sum256(text)
+	m.File = hex.EncodeToString(sum[:])
+	return m, nil
+}
+
+// parseManifest reads a manifest that is as it was written.
+func parseManifest(data []byte) (manifestFile, error) {
+	var m manifestFile
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&m); err != nil {
+		return m, err
+	}
+	if d.More() {
+		return m, errors.New("there is more behind it")
+	}
+	sealed, err := m.sealed()
+	switch {
+	case err != nil:
+		return m, err
+	case m.File == "":
+		return m, errors.New("it has no file_sha256, so that nobody knows whether it was changed: it is no manifest that --file wrote")
+	case m.File != sealed.File:
+		return m, fmt.Errorf("it was changed since it was written (its file_sha256 is %.12s, its content has %.12s): make the report anew with --file", m.File, sealed.File)
+	}
+	return m, nil
+}
+
+// narrowCosts are the columns that a narrow terminal can do without, the least
+// useful first.
+var narrowCosts = []string{"price_basis", "stopped_hours", "estimated_hours", "host_hours", "instance_type", "unpriced_hours"}
 
 // manifestSuffix is what the name of a manifest ends with.
 const manifestSuffix = ".manifest.json"
@@ -168,27 +248,38 @@ func (a *app) chargeback(c *cobra.Command, f *chargebackFlags, out *chargebackOu
 			return err
 		}
 	}
+	if err := checkViewAs(c, out.Format); err != nil {
+		return err
+	}
+	if (out.file != "" || out.manifest != "") && c.Flags().Changed("limit") {
+		return usage(errors.New("--limit does not go with --file or --manifest: such a report is whole"))
+	}
 	r, err := ask[chargeback.Result](c.Context(), a, "chargeback", &f.req)
 	if err != nil {
 		return err
 	}
+	build := func(a *app) answer { return chargebackAnswer(a, &r, out.Lines, f.location(a, r.Period.Timezone)) }
 	if out.file == "" && out.manifest == "" {
-		return a.print(chargebackAnswer(a, &r, out.Lines, f.location(a, r.Period.Timezone)))
+		return a.printAmounts(build, narrowCosts...)
 	}
 	// The bytes depend on nothing but the manifest: neither terminal nor limit.
 	var text bytes.Buffer
 	cfg := *a.config
 	cfg.Output, cfg.Limit = out.Format, 0
 	plain := &app{out: &text, err: a.err, env: a.env, now: a.now, style: report.Style{Unicode: true}, config: &cfg, flags: flags{columns: out.Columns, sortBy: out.SortBy, quiet: a.flags.quiet}}
-	if err := plain.print(chargebackAnswer(plain, &r, out.Lines, f.location(a, r.Period.Timezone))); err != nil {
+	if err := plain.printAmounts(build); err != nil {
 		return err
 	}
 	if out.file == "" {
 		_, err := a.out.Write(text.Bytes())
 		return err
 	}
+	beside, err := manifestFile{Manifest: r.Manifest, Output: *out}.sealed()
+	if err != nil {
+		return err
+	}
 	var manifest bytes.Buffer
-	if err := report.WriteJSON(&manifest, manifestFile{r.Manifest, *out}); err != nil {
+	if err := report.WriteJSON(&manifest, beside); err != nil {
 		return err
 	}
 	if err := writeWhole(out.file+manifestSuffix, manifest.Bytes()); err != nil {
@@ -213,10 +304,8 @@ func (a *app) readManifest(c *cobra.Command, f *chargebackFlags, out *chargeback
 	if err != nil {
 		return fmt.Errorf("read manifest: %w", err)
 	}
-	var m manifestFile
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&m); err != nil {
+	m, err := parseManifest(data)
+	if err != nil {
 		return fmt.Errorf("read manifest %s: %w", out.manifest, err)
 	}
 	f.req = chargeback.Request{Manifest: &m.Manifest, Program: f.req.Program}
@@ -389,10 +478,7 @@ func chargebackNotes(r *chargeback.Result, loc *time.Location) []string {
 	if r.Total.PriceBasis != "" {
 		say("nearest-later: the first known prices, of %s, are later than the use; --strict-prices leaves them out.", dates(&r.Prices))
 	}
-	for _, p := range r.Prices.Stale {
-		say("Prices of %s %s were last seen on %s, %d days before the end of what is charged; \"leanfleet prices update --provider %s --region %s\" reads new ones.",
-			p.Provider, p.Region, p.LastSeen, p.Days, p.Provider, p.Region)
-	}
+	out = append(out, staleNotes(r.Prices.Stale)...)
 	if r.Total.EstimatedHours > 0 {
 		say("%s host hours are estimated: nobody stated a state, and no sample shows that the host ran.", report.FormatNumber(r.Total.EstimatedHours, 2))
 	}
@@ -417,6 +503,24 @@ func chargebackNotes(r *chargeback.Result, loc *time.Location) []string {
 	return append(out, damageNotes(r.Damaged)...)
 }
 
+// staleNotes name the regions whose prices are old, many of them in one line.
+func staleNotes(list []chargeback.StalePrices) []string {
+	const few = 2
+	var out []string
+	if len(list) <= few {
+		for _, p := range list {
+			out = append(out, fmt.Sprintf("Prices of %s %s were last seen on %s, %d days before the end of what is charged; \"leanfleet prices update --provider %s --region %s\" reads new ones.",
+				p.Provider, p.Region, p.LastSeen, p.Days, p.Provider, p.Region))
+		}
+		return out
+	}
+	byAge := slices.Clone(list)
+	slices.SortStableFunc(byAge, func(x, y chargeback.StalePrices) int { return cmp.Compare(y.Days, x.Days) })
+	oldest := byAge[0]
+	return append(out, fmt.Sprintf("Prices of %d regions were last seen %d to %d days before the end of what is charged, those of %s %s on %s; \"leanfleet prices update\" reads new ones, -o json lists them.",
+		len(list), byAge[len(byAge)-1].Days, oldest.Days, oldest.Provider, oldest.Region, oldest.LastSeen))
+}
+
 func dates(p *chargeback.Prices) string {
 	if p.Oldest == p.Newest {
 		return p.Oldest
@@ -428,11 +532,15 @@ func dates(p *chargeback.Prices) string {
 // together.
 func unpricedNotes(list []chargeback.Unpriced) []string {
 	var out []string
-	hours := map[string]float64{}
+	unknown, unpriced := map[string]float64{}, map[string]float64{}
 	named := 0
 	for _, u := range list {
-		if u.What != "compute" {
-			hours[u.What] += u.Hours
+		switch {
+		case u.Reason == chargeback.ReasonDisksUnknown || u.Reason == chargeback.ReasonAddressesUnknown:
+			unknown[u.What] += u.Hours
+			continue
+		case u.What != "compute":
+			unpriced[u.What] += u.Hours
 			continue
 		}
 		if named++; named <= mostNotes {
@@ -444,8 +552,11 @@ func unpricedNotes(list []chargeback.Unpriced) []string {
 		out = append(out, fmt.Sprintf("... and %d more without a price; -o json lists all.", named-mostNotes))
 	}
 	for _, what := range []struct{ key, name string }{{"disk", "Disks"}, {"address", "Public addresses"}} {
-		if h := hours[what.key]; h > 0 {
-			out = append(out, fmt.Sprintf("%s of %s host hours are unknown or have no price, and are not in the cost; -o json says why.", what.name, report.FormatNumber(h, 2)))
+		if h := unpriced[what.key]; h > 0 {
+			out = append(out, fmt.Sprintf("%s of %s host hours have no price and are not in the cost: \"leanfleet prices update\" reads one, or a price sheet gives it.", what.name, report.FormatNumber(h, 2)))
+		}
+		if h := unknown[what.key]; h > 0 {
+			out = append(out, fmt.Sprintf("%s of %s host hours are unknown and not in the cost: an inventory states them.", what.name, report.FormatNumber(h, 2)))
 		}
 	}
 	return out
@@ -470,6 +581,9 @@ type, tags, price, its source and date, and what it cost. Costs sum to the line.
 		Example: "  leanfleet chargeback explain --host web-1 --period 2024-01 --group-by dept",
 		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := a.checkView(c); err != nil {
+				return err
+			}
 			if host == "" {
 				return usage(fmt.Errorf("chargeback explain needs --host\nSee %q", c.CommandPath()+" --help"))
 			}
@@ -480,7 +594,7 @@ type, tags, price, its source and date, and what it cost. Costs sum to the line.
 			if err != nil {
 				return err
 			}
-			return a.print(explainAnswer(a, &r, f.location(a, r.Period.Timezone)))
+			return a.printAmounts(func(a *app) answer { return explainAnswer(a, &r, f.location(a, r.Period.Timezone)) }, "as_of", "basis", "unit", "effective_cost", "state", "group", "why", "price")
 		},
 	}
 	f.add(c)

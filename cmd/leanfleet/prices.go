@@ -22,18 +22,20 @@ func newPrices(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "prices",
 		GroupID: groupAnswers,
-		Short:   "What instance types are and cost: show, search, equivalents, update",
+		Short:   "What instance types, disks and addresses cost: show, search, equivalents, update",
 		Long: `Prices and specifications of instance types on AWS, Azure and GCP, each with its
 source and date. They work offline from the catalogue inside the program; update
-reads the providers' own lists into the data directory. docs/prices.md has the
+reads the providers' own lists into the data directory, with the prices of disks
+and public addresses, which the catalogue does not have. docs/prices.md has the
 rules.`,
 		Example: `  leanfleet prices show --provider aws --region us-east-1 --type m5.large
   leanfleet prices search --vcpu 4 --memory 16GiB --arch arm64 --near us-east-1
   leanfleet prices equivalents m5.xlarge --to azure,gcp
+  leanfleet prices storage --region us-east-1 --type gp3
   leanfleet prices update --provider aws --region us-east-1`,
 		Args: noArgs,
 	}
-	c.AddCommand(newPricesShow(a), newPricesSearch(a), newPricesEquivalents(a), newPricesUpdate(a), newPricesExport(a), newPricesImport(a))
+	c.AddCommand(newPricesShow(a), newPricesSearch(a), newPricesEquivalents(a), newPricesStorage(a), newPricesAddresses(a), newPricesUpdate(a), newPricesExport(a), newPricesImport(a))
 	return c
 }
 
@@ -147,6 +149,9 @@ present one; the answer says how many hours it has.`,
   leanfleet prices show --provider gcp --region us-central1 --type n2-standard-4 -o json`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := a.checkView(c); err != nil {
+				return err
+			}
 			var err error
 			if req.Provider, err = one("provider", f.providers); err != nil {
 				return err
@@ -177,7 +182,7 @@ present one; the answer says how many hours it has.`,
 					return err
 				}
 			}
-			return a.print(priceAnswer(a, &r))
+			return a.printView(priceAnswer(a, &r), "source", "basis", "currency", "as_of", "os")
 		},
 	}
 	f.addProvider(c)
@@ -207,7 +212,7 @@ func (a *app) printSpecification(r *leanfleet.PriceResult) error {
 		Columns: []report.Column{{Key: "fact", Header: "specification"}, {Key: "value", Header: "value"}, {Key: "source", Header: "source"}},
 	}
 	for _, f := range facts {
-		name := strings.NewReplacer("memory_bytes", "memory", "network_gbps", "network", "_", " ").Replace(f.name)
+		name := factName(f.name)
 		value := f.value
 		if value == "" {
 			value = "unknown"
@@ -219,6 +224,12 @@ func (a *app) printSpecification(r *leanfleet.PriceResult) error {
 	}
 	fmt.Fprintln(a.out)
 	return nil
+}
+
+// factName is the name of a fact in JSON as people read it: its unit stands
+// with the value.
+func factName(key string) string {
+	return strings.NewReplacer("memory_bytes", "memory", "_gbps", "", "disk_bytes_per_second", "disk throughput", "vcpus", "vCPUs", "gpus", "GPUs", "iops", "IOPS", "cpu", "CPU", "_", " ").Replace(key)
 }
 
 // fact is a fact in words; the value is empty where it is not known.
@@ -248,6 +259,18 @@ func factsOf(s *pricing.Specification) ([]fact, error) {
 		case "provider", "instance_type", "sources", "unknown":
 		case "network_kind":
 			out[len(out)-1].value += " Gbit/s " + s.NetworkKind
+		case "network_baseline_gbps":
+			f := fact{name, factWords(value)}
+			if f.value != "" {
+				f.value += " Gbit/s"
+			}
+			out = append(out, f)
+		case "disk_bytes_per_second":
+			f := fact{name: name}
+			if s.DiskBytesPerSecond.Known {
+				f.value = report.FormatByteRate(s.DiskBytesPerSecond.Value)
+			}
+			out = append(out, f)
 		case "memory_bytes":
 			f := fact{name: name}
 			if s.MemoryBytes.Known {
@@ -329,7 +352,7 @@ func priceAnswer(a *app, r *leanfleet.PriceResult) answer {
 		t.Notes = []string{"No price: " + r.Reason + "."}
 	}
 	if later := slices.ContainsFunc(r.Offers, func(o leanfleet.PriceOffer) bool { return o.PriceBasis != "" }); later {
-		t.Notes = append(t.Notes, "Some prices are first known after the hour of use; -o wide marks them nearest-later.")
+		t.Notes = append(t.Notes, laterNote)
 	}
 	for i := range r.Offers {
 		if o := &r.Offers[i]; !o.FullMonthPerHour.IsZero() {

@@ -31,6 +31,9 @@ are left out unless they are asked for.`,
   leanfleet prices search --vcpu 2 --memory 4GiB --burstable --near azure:westeurope --limit 5`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := a.checkView(c, "limit"); err != nil {
+				return err
+			}
 			if req.Near == "" {
 				return usage(fmt.Errorf("prices search needs --near REGION\nSee %q", c.CommandPath()+" --help"))
 			}
@@ -65,15 +68,15 @@ are left out unless they are asked for.`,
 				return err
 			}
 			req.Providers, req.OS = f.providerList(), f.os
-			if c.Flags().Changed("limit") {
-				req.Limit = a.config.Limit
+			if c.Flags().Changed("limit") && a.flags.sortBy == "" {
+				req.Limit = a.config.Limit // what is sorted otherwise is limited then
 			}
 			r, err := ask[leanfleet.PriceSearchResult](c.Context(), a, "search_prices", &req)
 			if err != nil {
 				return err
 			}
 			a.warn(r.Warnings)
-			return a.print(searchAnswer(a, &r))
+			return a.printView(searchAnswer(a, &r), "basis", "currency", "as_of", "arch", "region")
 		},
 	}
 	c.Flags().StringVar(&req.Near, "near", "", "`region` to search in and near: us-east-1, or azure:eastus")
@@ -176,12 +179,16 @@ func newPricesEquivalents(a *app) *cobra.Command {
 		Long: `Types with at least the vCPUs and memory of another, as many GPUs, its
 architecture, a dedicated CPU and a local disk if it has them, best first for
 each provider: with the reason of each match, what is not known, and what a
-person has to verify before the change.`,
+person has to verify before the change. --limit counts for each provider
+(default: 5).`,
 		Example: `  leanfleet prices equivalents m5.xlarge --to azure,gcp
   leanfleet prices equivalents m5.xlarge --to aws --other-arch -o wide
   leanfleet prices equivalents Standard_D4s_v5 --region westeurope --to aws:eu-central-1 -o json`,
 		Args: argsBetween(1, 1, "one instance type"),
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := a.checkView(c, "limit"); err != nil {
+				return err
+			}
 			var err error
 			if req.Provider, err = one("provider", f.providers); err != nil {
 				return err
@@ -214,7 +221,11 @@ person has to verify before the change.`,
 				return err
 			}
 			a.warn(r.Warnings)
-			return a.print(equivalentsAnswer(a, &r))
+			x := equivalentsAnswer(a, &r)
+			if a.config.Output == config.OutputJSONL {
+				x.table.Rows = x.table.Rows[1:] // the type itself is no match
+			}
+			return a.printView(x, "basis", "currency", "as_of", "price_per_hour", "arch", "region", "checks", "effort")
 		},
 	}
 	f.addProvider(c)
@@ -232,7 +243,7 @@ func equivalentsAnswer(a *app, r *leanfleet.EquivalentsResult) answer {
 	t := &report.Table{
 		Title: fmt.Sprintf("equivalents of %s %s in %s", r.From.Provider, r.From.InstanceType, r.From.Region),
 		Columns: append(typeColumns(),
-			report.Column{Key: "saving_per_month", Header: "saves a month", Kind: report.KindNumber},
+			report.Column{Key: "saving_per_month", Header: "saves", Kind: report.KindNumber},
 			report.Column{Key: "effort", Header: "effort"}, report.Column{Key: "checks", Header: "verify", Kind: report.KindText},
 			report.Column{Key: "reasons", Header: "why", Wide: true}, report.Column{Key: "unknown", Header: "unknown", Wide: true},
 		),

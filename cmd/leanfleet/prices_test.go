@@ -32,11 +32,16 @@ func newCommand(t *testing.T) *command {
 	return &command{t: t, dir: t.TempDir(), env: map[string]string{}, now: time.Date(2026, 8, 2, 12, 0, 0, 0, time.UTC)}
 }
 
+func (c *command) clock() func() time.Time { return func() time.Time { return c.now } }
+
+func (c *command) lookup() func(string) (string, bool) {
+	return func(name string) (string, bool) { v, ok := c.env[name]; return v, ok }
+}
+
 func (c *command) run(args ...string) (stdout, stderr string, code int) {
 	c.t.Helper()
 	var out, errs bytes.Buffer
-	a := &app{in: strings.NewReader(""), out: &out, err: &errs, style: report.Style{Unicode: true}, now: func() time.Time { return c.now },
-		env: func(name string) (string, bool) { v, ok := c.env[name]; return v, ok }}
+	a := &app{in: strings.NewReader(""), out: &out, err: &errs, style: report.Style{Unicode: true}, now: c.clock(), env: c.lookup()}
 	code = a.run(context.Background(), append(args, "--data", c.dir))
 	return out.String(), errs.String(), code
 }
@@ -65,6 +70,7 @@ type awsFake struct {
 	mu     sync.Mutex
 	prices map[string]string // of instance types on Linux
 	status int               // of the file of EC2, 0 for 200
+	hang   func()            // called in the middle of the file of EC2, which then never ends
 }
 
 func newAWSFake(t *testing.T) *awsFake {
@@ -102,6 +108,12 @@ func (f *awsFake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case f.status != 0:
 			http.Error(w, "<Error><Code>AccessDenied</Code></Error>", f.status)
+		case f.hang != nil:
+			file := f.ec2()
+			fmt.Fprint(w, file[:len(file)/2])
+			_ = http.NewResponseController(w).Flush()
+			f.hang()
+			<-r.Context().Done()
 		default:
 			fmt.Fprint(w, f.ec2())
 		}

@@ -123,6 +123,40 @@ func TestSpecificationsOfEachKind(t *testing.T) {
 	}
 }
 
+// The network figures that the facts hold are baselines on AWS, which the
+// specification then knows as such, and maxima on GCP, which say nothing of a
+// baseline; disk limits nobody told.
+func TestNetworkAndDiskFigures(t *testing.T) {
+	b := openBook(t)
+	baselines := map[string]int{}
+	for _, provider := range []string{"aws", "azure", "gcp"} {
+		for typ := range embedded.New(mustOpen(t)).Types(provider) {
+			s, ok := b.Specification(provider, typ)
+			if !ok {
+				t.Fatal(typ)
+			}
+			if s.NetworkBaselineGbps.Known {
+				baselines[provider]++
+				if s.NetworkBaselineGbps.Value <= 0 || s.NetworkBaselineGbps.Value != s.NetworkGbps.Value || s.NetworkBaselineGbps.Source == "" {
+					t.Errorf("%s: %+v of %+v", typ, s.NetworkBaselineGbps, s.NetworkGbps)
+				}
+			}
+			if s.DiskBytesPerSecond.Known || s.DiskIOPS.Known || s.AcceleratedNetworking.Known {
+				t.Errorf("%s: %+v %+v %+v", typ, s.DiskBytesPerSecond, s.DiskIOPS, s.AcceleratedNetworking)
+			}
+		}
+	}
+	if len(baselines) != 1 || baselines["aws"] != 1320 {
+		t.Errorf("%v", baselines)
+	}
+	if s, _ := b.Specification("aws", "m5.large"); s.NetworkBaselineGbps.Value != 0.75 {
+		t.Errorf("%+v", s.NetworkBaselineGbps)
+	}
+	if s, _ := b.Specification("gcp", "n2-standard-4"); !s.NetworkGbps.Known || s.NetworkKind == pricing.NetworkBaseline {
+		t.Errorf("%+v %s", s.NetworkGbps, s.NetworkKind)
+	}
+}
+
 func mustOpen(t testing.TB) *catalog.Catalog {
 	t.Helper()
 	c, err := catalog.Open()
