@@ -12,7 +12,7 @@ const (
 	offsetCPU, offsetMem  = 0.005, 0.002
 	rareDays              = 0.1 // share of days that a safe look-alike may exceed
 	outgrown              = 0.1 // share of safe look-alikes that makes a bet
-	shortBets             = 2.0 // by how much a short history of two weeks widens the limit of bets
+	shortBets             = 1.5 // by how much a short history widens the limit of bets
 )
 
 // alike is how alike each two hosts of a model are; 0 to a host whose CPU is
@@ -32,7 +32,7 @@ func (m *model) alike() [][]float64 {
 	for i := range points {
 		out[i] = make([]float64, len(points))
 		for j := range points {
-			if i == j || !m.loads[j].cpu.known(m.days) {
+			if i == j || !m.loads[j].cpu.known(m.days) || slices.Contains(m.quotes[i].members, j) {
 				continue
 			}
 			sum := 0.0
@@ -109,7 +109,7 @@ func (m *model) addGroups() {
 // safe returns the hosts that needed more than a fraction of their size on few
 // days, and those of them that ever did.
 func (m *model) safe(fraction float64) (safe []int, over []excess) {
-	for i, q := range m.quotes {
+	for i, q := range m.quotes[:m.hosts] {
 		limit := fraction * q.host.vcpus
 		known := 0
 		var days []int
@@ -154,33 +154,37 @@ func (m *model) outgrown(host int, safe []int, over []excess, perDay []float64) 
 func (m *model) bet(c *candidate) bool { return c.group >= outgrown || c.lessCPU && !m.long() }
 
 // spread keeps few bets within one group: of the hosts whose choice is a bet it
-// returns those that have to choose again.
-func (m *model) spread(chosen []int, list []int, alpha float64) []int {
-	changed := 0
+// returns those that have to choose again. Those that were advised before come
+// first, and a scaling group is as many bets as it has members.
+func (m *model) spread(l *list, alpha float64) []int {
+	changed := 0.0
 	var bets []int
-	for _, i := range list {
-		if chosen[i] == 0 {
+	for _, i := range l.members {
+		if l.chosen[i] == 0 {
 			continue
 		}
-		changed++
-		if m.bet(&m.quotes[i].list[chosen[i]]) {
+		changed += m.quotes[i].count()
+		if m.bet(&m.quotes[i].list[l.chosen[i]]) {
 			bets = append(bets, i)
 		}
 	}
-	limit := math.Max(1, alpha*float64(changed))
+	limit := math.Max(1, alpha*changed)
 	if !m.long() {
-		limit = math.Max(1, limit*math.Min(shortBets, float64(m.days)/firstSplit))
+		limit = math.Max(1, shortBets*limit)
 	}
 	relative := func(i int) float64 {
-		l := m.quotes[i].list
-		return (l[0].price - l[chosen[i]].price) / l[0].price
+		list := m.quotes[i].list
+		return (list[0].price - list[l.chosen[i]].price) / list[0].price
 	}
-	slices.SortFunc(bets, func(a, b int) int { return cmp.Or(cmp.Compare(relative(b), relative(a)), cmp.Compare(a, b)) })
+	anew := func(i int) int { return btoi(m.quotes[i].prior != l.chosen[i]) }
+	slices.SortFunc(bets, func(a, b int) int {
+		return cmp.Or(cmp.Compare(anew(a), anew(b)), cmp.Compare(relative(b), relative(a)), cmp.Compare(a, b))
+	})
 	var kept, again []int
 	for _, i := range bets {
-		sum := 1.0
+		sum := m.quotes[i].count()
 		for _, k := range kept {
-			sum += m.weights[i][k]
+			sum += m.weights[i][k] * m.quotes[k].count()
 		}
 		if sum <= limit {
 			kept = append(kept, i)

@@ -105,12 +105,13 @@ type BacktestResult struct {
 	Damaged            []fleet.Damage  `json:"damaged,omitempty"`
 }
 
-// entry is one host in one window under one policy.
+// entry is one host in one window under one policy: the type it had, the one it
+// was given, and the one that a clairvoyant would have given it.
 type entry struct {
 	host                     fleet.HostID
-	quote                    *quote
 	outcome                  *outcome
-	chosen                   int
+	from, to, foreseen       *candidate
+	changed                  bool
 	broke, shrunk, memBroke  bool
 	p                        float64
 	before, after, foresight float64
@@ -219,7 +220,7 @@ func (b *backtest) window(ctx context.Context, split time.Time) (WindowOutcome, 
 			choices[k] = a.choose(c.policy, c.confidence)
 		}
 	}
-	test, err := readHistory(ctx, b.env, b.question.Within, split.Add(b.req.Test), int(b.req.Test/day), b.req.Partial)
+	test, err := readHistory(ctx, b.env, b.question.Within, split.Add(b.req.Test), int(b.req.Test/day), b.req.Partial, false)
 	if err != nil {
 		return WindowOutcome{}, err
 	}
@@ -229,75 +230,111 @@ func (b *backtest) window(ctx context.Context, split time.Time) (WindowOutcome, 
 		}
 	}
 	w := WindowOutcome{Train: m.history.window, Test: test.window, Hosts: []HostOutcome{}}
-	hosts, above := 0, 0
-	before := int64(minOutcome) * min(horizon, int64(b.req.Train/day)) / horizon
-	entries := make([][]entry, len(b.columns))
+	v := &verdict{b: b, m: m, test: test, choices: choices, before: int64(minOutcome) * min(horizon, int64(b.req.Train/day)) / horizon, entries: make([][]entry, len(b.columns))}
 	for _, i := range a.list {
-		q := m.quotes[i]
-		after := test.hosts[q.host.record.Host]
-		if after == nil {
+		w.Hosts = append(w.Hosts, v.judge(i)...)
+	}
+	for k, c := range b.columns {
+		c.windows = append(c.windows, v.entries[k])
+	}
+	w.AboveLimit = share(float64(v.above), float64(v.hosts))
+	return w, nil
+}
+
+// verdict judges the choices of one window.
+type verdict struct {
+	b            *backtest
+	m            *model
+	test         *history
+	choices      []choice
+	before       int64 // least time measured before the split
+	entries      [][]entry
+	hosts, above int
+}
+
+// judge judges what was advised for a host, or for each member of a group. It
+// returns leanfleet's changes at the first confidence.
+func (v *verdict) judge(i int) []HostOutcome {
+	q := v.m.quotes[i]
+	of := q.members
+	if of == nil {
+		of = []int{i}
+	}
+	var outcomes []*outcome
+	for _, k := range of {
+		own := v.m.quotes[k]
+		after := v.test.hosts[own.host.record.Host]
+		if after == nil || after.gone {
 			continue
 		}
-		o := judge(q, after, before)
+		o := judge(own, after, v.before)
 		if !o.worthy {
 			continue
 		}
-		hosts++
+		outcomes = append(outcomes, o)
+		v.hosts++
 		if o.above > perMilleOK/1000.0 {
-			above++
+			v.above++
 		}
-		b.calibrate(m, i, &o)
+		v.b.calibrate(own, o)
+	}
+	foreseen := clairvoyant(q, outcomes)
+	var changes []HostOutcome
+	for _, o := range outcomes {
 		first := true
-		for k, c := range b.columns {
-			j := o.foreseen
+		for k, c := range v.b.columns {
+			j := foreseen
 			if c.policy != PolicyClairvoyant {
-				j = choices[k].chosen[i]
+				j = v.choices[k].chosen[i]
 			}
-			e := newEntry(q, &o, j)
-			entries[k] = append(entries[k], e)
+			e := newEntry(q, o, j, foreseen)
+			v.entries[k] = append(v.entries[k], e)
 			if c.policy == PolicyLeanfleet && first {
 				first = false
-				if j > 0 {
-					w.Hosts = append(w.Hosts, e.report())
+				if e.changed {
+					changes = append(changes, e.report())
 				}
 			}
 		}
 	}
-	for k, c := range b.columns {
-		c.windows = append(c.windows, entries[k])
-	}
-	w.AboveLimit = share(float64(above), float64(hosts))
-	return w, nil
+	return changes
 }
 
 // calibrate counts every candidate of a host that shrinks what is known.
-func (b *backtest) calibrate(m *model, i int, o *outcome) {
-	q := m.quotes[i]
+func (b *backtest) calibrate(q *quote, o *outcome) {
 	for j := 1; j < len(q.list); j++ {
 		c := &q.list[j]
-		if c.shrinks() && (!c.lessCPU || c.pCPU < 1) && (!c.lessMem || c.pMem < 1) {
-			b.calibration.add(c.p, o.breaks(q, j))
+		if c.shrinks() && !c.remembered && (!c.lessCPU || c.pCPU < 1) && (!c.lessMem || c.pMem < 1) {
+			b.calibration.add(c.p, o.breaks(c))
 		}
 	}
 }
 
-func newEntry(q *quote, o *outcome, j int) entry {
-	c := &q.list[j]
-	return entry{
-		host: q.host.record.Host, quote: q, outcome: o, chosen: j, p: c.p, broke: o.breaks(q, j), shrunk: j > 0 && c.shrinks(),
-		memBroke: j > 0 && c.lessMem && o.memory > c.memory,
-		before:   q.list[0].price, after: c.price, foresight: q.list[0].price - q.list[o.foreseen].price,
+// newEntry judges one host by the candidate chosen for it, or for its group.
+func newEntry(q *quote, o *outcome, j, foreseen int) entry {
+	x := o.quote.host
+	e := entry{host: x.record.Host, outcome: o, from: &o.quote.list[0]}
+	e.to, e.foreseen = e.from, e.from
+	if j > 0 {
+		e.to, e.changed, e.p = &q.list[j], true, q.list[j].p
+		e.broke = o.breaks(e.to)
+		e.shrunk = e.to.vcpus < x.vcpus-1e-9 || e.to.memory < x.memory
+		e.memBroke = e.to.memory < x.memory && o.memory > e.to.memory
 	}
+	if foreseen > 0 {
+		e.foreseen = &q.list[foreseen]
+	}
+	e.before, e.after, e.foresight = e.from.price, e.to.price, e.from.price-e.foreseen.price
+	return e
 }
 
 func (e *entry) report() HostOutcome {
-	c := &e.quote.list[e.chosen]
 	kind := KindSwap
 	if e.shrunk {
 		kind = KindShrink
 	}
 	return HostOutcome{
-		Host: e.host, From: e.quote.today.Spec.InstanceType, To: c.Spec.InstanceType, Kind: kind,
+		Host: e.host, From: e.from.Spec.InstanceType, To: e.to.Spec.InstanceType, Kind: kind,
 		BreakProbability: e.p, Broken: e.broke, NeededVCPUs: e.outcome.needed, LargestMemory: e.outcome.memory,
 	}
 }
@@ -364,10 +401,9 @@ func (b *backtest) tally(list []entry, intervals bool) (Tally, error) {
 			return t, err
 		}
 		t.count(e)
-		c := &e.quote.list[e.chosen]
 		total += measured(e.outcome.cpu)
-		above80 += timeAbove(e.outcome.cpu, cpuLimit(c.vcpus))
-		above100 += timeAbove(e.outcome.cpu, int64(math.Round(c.vcpus/fleet.CPUCoresUsed.Resolution())))
+		above80 += timeAbove(e.outcome.cpu, cpuLimit(e.to.vcpus))
+		above100 += timeAbove(e.outcome.cpu, int64(math.Round(e.to.vcpus/fleet.CPUCoresUsed.Resolution())))
 	}
 	t.Stated /= math.Max(1, float64(t.Changed))
 	t.StatedShrunk /= math.Max(1, float64(t.Shrunk))
@@ -386,7 +422,7 @@ func (b *backtest) tally(list []entry, intervals bool) (Tally, error) {
 
 func (t *Tally) count(e *entry) {
 	t.Hosts++
-	if e.chosen == 0 {
+	if !e.changed {
 		return
 	}
 	t.Changed++
@@ -410,13 +446,12 @@ func (t *Tally) count(e *entry) {
 
 // money adds exact amounts.
 func (t *Tally) money(e *entry) error {
-	l := e.quote.list
-	before := monthly(l[0].FullMonth)
-	saved, err := before.Sub(monthly(l[e.chosen].FullMonth))
+	before := monthly(e.from.FullMonth)
+	saved, err := before.Sub(monthly(e.to.FullMonth))
 	if err != nil {
 		return err
 	}
-	foresight, err := before.Sub(monthly(l[e.outcome.foreseen].FullMonth))
+	foresight, err := before.Sub(monthly(e.foreseen.FullMonth))
 	if err != nil {
 		return err
 	}

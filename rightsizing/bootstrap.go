@@ -36,7 +36,7 @@ func (e *entry) parts() parts {
 	one := func(b bool) float64 { return float64(btoi(b)) }
 	return parts{
 		(e.before - e.after) * HoursPerMonth, e.before * HoursPerMonth, e.foresight * HoursPerMonth,
-		one(e.broke), one(e.chosen > 0), one(e.broke && e.shrunk), one(e.shrunk),
+		one(e.broke), one(e.changed), one(e.broke && e.shrunk), one(e.shrunk),
 	}
 }
 

@@ -75,25 +75,30 @@ func busyFleet(hosts, days int, seed uint64) windowed {
 	return windowed{c}
 }
 
-// TestBusyFleets: three simulated busy fleets that no number was tuned on. Pooled,
-// at least what the AWS default rule saves, at no more than its broken share.
+// TestBusyFleets: simulated busy fleets, the last three never seen while numbers
+// were chosen. Pooled, more is saved than by the AWS default rule with half of its
+// broken share or less; each fleet alone comes close to that at least.
 func TestBusyFleets(t *testing.T) {
 	var saved, broke, changed [2]float64
-	for seed := range uint64(3) {
-		env := rightsizing.Environment{Environment: environment(busyFleet(80, 116, seed+1), asOf), Prices: book(t)}
+	for _, seed := range []uint64{1, 2, 3, 201, 202, 203} {
+		env := rightsizing.Environment{Environment: environment(busyFleet(80, 116, seed), asOf), Prices: book(t)}
 		r, err := rightsizing.Backtest(t.Context(), env, rightsizing.BacktestRequest{Policies: []string{"leanfleet", "aws-default", "aws-default+swap"}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		show(t, fmt.Sprintf("fleet %d", seed), r.Pooled)
-		for i, p := range []rightsizing.PolicyOutcome{ours(t, r.Pooled, 0.95), outcomeOf(t, r.Pooled, "aws-default")} {
+		us, aws := ours(t, r.Pooled, 0.95), outcomeOf(t, r.Pooled, "aws-default")
+		if us.SavedShare.Numerator < 0.98*aws.SavedShare.Numerator || percent(us.BrokenShare) > percent(aws.BrokenShare) || us.Changed < 100 {
+			t.Errorf("fleet %d: saved %.0f, broken %d of %d; AWS default %.0f, %d of %d", seed, us.SavedShare.Numerator, us.Broken, us.Changed, aws.SavedShare.Numerator, aws.Broken, aws.Changed)
+		}
+		for i, p := range []rightsizing.PolicyOutcome{us, aws} {
 			saved[i] += p.SavedShare.Numerator
 			broke[i] += float64(p.Broken)
 			changed[i] += float64(p.Changed)
 		}
 	}
 	t.Logf("pooled: saved %.0f, broken %.0f of %.0f; AWS default %.0f, %.0f of %.0f", saved[0], broke[0], changed[0], saved[1], broke[1], changed[1])
-	if saved[0] < saved[1] || broke[0]/changed[0] > broke[1]/changed[1] || changed[0] < 100 {
-		t.Errorf("saved %.0f, broken %.0f of %.0f; AWS default %.0f, %.0f of %.0f", saved[0], broke[0], changed[0], saved[1], broke[1], changed[1])
+	if saved[0] < 1.05*saved[1] || 2*broke[0]/changed[0] > broke[1]/changed[1] {
+		t.Errorf("pooled: saved %.0f, broken %.0f of %.0f; AWS default %.0f, %.0f of %.0f", saved[0], broke[0], changed[0], saved[1], broke[1], changed[1])
 	}
 }

@@ -41,7 +41,7 @@ func (m *model) calibrate() []Bin {
 	var c calibration
 	for _, d := range splits(m.days) {
 		weights := recency(d)
-		for i, q := range m.quotes {
+		for i, q := range m.quotes[:m.hosts] {
 			l := m.loads[i]
 			cpuOK, memOK := m.judged(i, &l.cpu, d), m.judged(i, &l.mem, d)
 			if !cpuOK && !memOK {
@@ -50,16 +50,16 @@ func (m *model) calibrate() []Bin {
 			cpu, mem := l.cpu.view(d, weights, true), l.mem.view(d, weights, true)
 			for j := range q.list {
 				x := &q.list[j]
-				if !x.shrinks() || x.lessCPU && !cpuOK || x.lessMem && !memOK {
+				if x.remembered || !x.shrinks() || x.lessCPU && !cpuOK || x.lessMem && !memOK {
 					continue
 				}
 				keep, broke := 1.0, false
 				if x.lessCPU {
-					keep *= 1 - chance(floorCPU, m.learned.cpu+cpu.odds(x.vcpus))
+					keep *= 1 - m.learned.chance(true, cpu.odds(x.vcpus))
 					broke = l.cpu.outcome[d] > x.vcpus
 				}
 				if x.lessMem {
-					keep *= 1 - chance(floorMem, m.learned.mem+mem.odds(x.memory))
+					keep *= 1 - m.learned.chance(false, mem.odds(x.memory))
 					broke = broke || l.mem.outcome[d] > x.memory
 				}
 				c.add(math.Min(1, 1-keep), broke)

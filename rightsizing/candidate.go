@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/leanfleet/leanfleet/advice"
+	"github.com/leanfleet/leanfleet/fleet"
 	"github.com/leanfleet/leanfleet/money"
 	"github.com/leanfleet/leanfleet/pricing"
 )
@@ -32,6 +34,7 @@ const (
 	RejectedSavings      = "savings"         // saves less than the least saving asked for
 	RejectedGroup        = "group"           // like hosts have begun to outgrow it
 	RejectedCostlier     = "worse"           // price and risk together are worse than those of what is advised
+	RejectedDismissed    = "dismissed"       // somebody decided against it
 	RejectedTooSmall     = "too_small"       // does not cover the demand of an under-provisioned host
 	reasonNoPrice        = "no_price"        // today's type has no price
 	reasonNoType         = "no_type"         // today's type or size is not known
@@ -45,6 +48,14 @@ const (
 	reasonPressureMem    = "memory_short"    // memory at its ceiling
 	reasonNoLarger       = "no_larger_type"  // nothing covers the demand
 	reasonNothingBetter  = "nothing_cheaper" // no candidate at an acceptable risk
+	reasonRuleExcludes   = "rule_excludes"   // a rule of the request leaves the host out
+	reasonDismissed      = "dismissed"       // with why, by whom and until when
+	reasonMixedTypes     = "mixed_types"     // members of a group have several types
+	reasonNetUnknown     = "network_unknown" // advised although use or limit of the network is not known
+	reasonDiskUnknown    = "disk_unknown"    // the same of disk throughput or operations
+	reasonWakes          = "wakes"           // idle, but the CPU was once above 20 %
+	reasonCovered        = "covered_by_commitment"
+	reasonCurrency       = "commitments_currency" // commitments are in another currency
 )
 
 // candidate is a type that a host could have.
@@ -54,6 +65,7 @@ type candidate struct {
 	price         float64 // per hour, all month
 	lessCPU       bool
 	lessMem       bool
+	remembered    bool // there only because it was advised before: another dominates it
 
 	pCPU, pMem, p float64 // chances of breaking
 	group         float64 // share of safe look-alikes that outgrew it on one day
@@ -63,7 +75,10 @@ type candidate struct {
 func (c *candidate) shrinks() bool { return c.lessCPU || c.lessMem }
 
 // place is where candidates of a host are sold.
-type place struct{ provider, region, os string }
+type place struct {
+	provider, region, os string
+	purchase             pricing.Purchase
+}
 
 // shop finds candidates; lists are shared by hosts.
 type shop struct {
@@ -83,7 +98,7 @@ func (s *shop) everything(p place) ([]*pricing.Candidate, error) {
 		return list, nil
 	}
 	found, err := s.book.Candidates(pricing.CandidateQuery{
-		Provider: p.provider, Region: p.region, OS: p.os, At: s.req.PricesAsOf, AsOf: s.req.PricesAsOf, Currency: s.req.Currency,
+		Provider: p.provider, Region: p.region, OS: p.os, Purchase: p.purchase, At: s.req.PricesAsOf, AsOf: s.req.PricesAsOf, Currency: s.req.Currency,
 		Demand: pricing.Demand{Purposes: []string{}, OlderToo: true, BurstableToo: true, AnyGPU: true},
 	})
 	if err != nil && !errors.Is(err, pricing.ErrNoPrice) && !errors.Is(err, pricing.ErrUnknownRegion) {
@@ -96,40 +111,64 @@ func (s *shop) everything(p place) ([]*pricing.Candidate, error) {
 // quote is a host's today's type with its price, and what it could have instead.
 type quote struct {
 	host      *host
+	terms     *terms
+	os        string
 	today     *pricing.Candidate // nil without a price
 	osAssumed bool
 	reason    string // why there is no quote
 	all       []*pricing.Candidate
-	pressed   bool // above the limit for long: its vCPUs are not reduced
+	pressed   bool         // above the limit for long: its vCPUs are not reduced
+	beside    [3]*float64  // what it needs of the resources beside CPU and memory
+	members   []int        // of a scaling group, among the model's quotes
+	peers     []*quote     // of its members
+	projected *[2]*float64 // see projection
+	mean      float64      // the number of members that amounts are for
+	before    *Prior       // what was last advised
+	prior     int          // its place in the list, -1 without one
+	decision  *advice.Decision
 	// list is today's type, then the cheaper candidates that no other dominates,
-	// cheapest first.
+	// cheapest first, then what was advised before where another dominates it.
 	list []candidate
+}
+
+// hosts is the number of hosts that amounts are for.
+func (q *quote) hosts() float64 {
+	if q.mean > 0 {
+		return q.mean
+	}
+	return 1
+}
+
+// sizeOf is the nominal size of a record; zero is unknown.
+func (s *shop) sizeOf(r *fleet.Record) (vcpus, memory float64) {
+	vcpus, memory = r.Capacity.VCPUs, float64(r.Capacity.MemoryBytes)
+	if spec, known := s.book.Specification(r.Provider, r.InstanceType); known {
+		if vcpus == 0 && spec.VCPUs.Known {
+			vcpus = float64(spec.VCPUs.Value)
+		}
+		if memory == 0 && spec.MemoryBytes.Known {
+			memory = float64(spec.MemoryBytes.Value)
+		}
+	}
+	return vcpus, memory
 }
 
 // quote prices a host and picks its candidates. It sets the host's size.
 func (s *shop) quote(x *host) (*quote, error) {
-	q := &quote{host: x}
 	r := x.record
-	os, ok := pricing.PriceOS(r.OS)
-	if !ok {
-		os, q.osAssumed = pricing.Linux, true
+	q := &quote{host: x, terms: s.req.termsFor(r), prior: -1}
+	var ok bool
+	if q.os, ok = pricing.PriceOS(r.OS); !ok {
+		q.os, q.osAssumed = pricing.Linux, true
 	}
-	spec, known := s.book.Specification(r.Provider, r.InstanceType)
-	x.vcpus, x.memory = r.Capacity.VCPUs, float64(r.Capacity.MemoryBytes)
-	if known {
-		if x.vcpus == 0 && spec.VCPUs.Known {
-			x.vcpus = float64(spec.VCPUs.Value)
-		}
-		if x.memory == 0 && spec.MemoryBytes.Known {
-			x.memory = float64(spec.MemoryBytes.Value)
-		}
-	}
-	if !known || x.vcpus == 0 || x.memory == 0 {
+	x.vcpus, x.memory = s.sizeOf(r)
+	if _, known := s.book.Specification(r.Provider, r.InstanceType); !known || x.vcpus == 0 || x.memory == 0 {
 		q.reason = reasonNoType
 		return q, nil
 	}
+	q.needBeside()
 	var err error
-	if q.all, err = s.everything(place{r.Provider, r.Region, os}); err != nil {
+	if q.all, err = s.everything(place{r.Provider, r.Region, q.os, pricing.OnDemand}); err != nil {
 		return nil, err
 	}
 	i := slices.IndexFunc(q.all, func(c *pricing.Candidate) bool { return c.Spec.InstanceType == r.InstanceType })
@@ -141,7 +180,7 @@ func (s *shop) quote(x *host) (*quote, error) {
 	q.list = append(q.list, s.candidate(x, q.today))
 	q.list[0].vcpus, q.list[0].memory, q.list[0].lessCPU, q.list[0].lessMem = x.vcpus, x.memory, false, false
 	for _, c := range q.all {
-		if s.rejects(q, c) != "" || !cheaper(c, q.today) {
+		if !cheaper(c, q.today) || s.rejects(q, c) != "" {
 			continue
 		}
 		if y := s.candidate(x, c); dominator(q.list[1:], &y) == nil {
@@ -163,15 +202,17 @@ func (s *shop) candidate(x *host, c *pricing.Candidate) candidate {
 // dominator is a candidate before c, so no dearer, that has no less of both.
 func dominator(before []candidate, c *candidate) *candidate {
 	for i := range before {
-		if b := &before[i]; b.vcpus >= c.vcpus && b.memory >= c.memory {
+		if b := &before[i]; b.vcpus >= c.vcpus && b.memory >= c.memory && !b.remembered {
 			return b
 		}
 	}
 	return nil
 }
 
-// rejects says why a type is no candidate for a host whatever its load and
-// price, except for the baseline of a burstable one; "" where it is one.
+// rejects says why a type is no candidate for a host whatever its CPU, memory and
+// price, except for the baseline of a burstable one; "" where it is one. What the
+// host needs beside them, and the type is known not to have, is named by its
+// resource.
 func (s *shop) rejects(q *quote, c *pricing.Candidate) string {
 	now, then := q.today.Spec, c.Spec
 	family := then.Family.Value
@@ -198,7 +239,10 @@ func (s *shop) rejects(q *quote, c *pricing.Candidate) string {
 	case !named && !own && !slices.Contains([]string{"general", "compute", "memory"}, then.Purpose.Value):
 		return RejectedPurpose
 	}
-	return s.rejectsBurstable(q, c)
+	if reason := s.rejectsBurstable(q, c); reason != "" {
+		return reason
+	}
+	return q.shortOf(then)
 }
 
 // unknownThere says that a fact is unknown of another type but known of today's.
@@ -221,7 +265,7 @@ func (s *shop) rejectsBurstable(q *quote, c *pricing.Candidate) string {
 		return ""
 	}
 	has := q.today.Spec.CPUKind.Known && q.today.Spec.CPUKind.Value != pricing.CPUDedicated
-	if s.req.Burstable == BurstableExclude || s.req.Burstable == BurstableKeep && !has {
+	if b := q.terms.burstable; b == BurstableExclude || b == BurstableKeep && !has {
 		return RejectedBurstable
 	}
 	base := c.Spec.BurstBaseline
@@ -230,14 +274,16 @@ func (s *shop) rejectsBurstable(q *quote, c *pricing.Candidate) string {
 	}
 	share := base.Value.Decimal().InexactFloat64() * float64(c.Spec.VCPUs.Value)
 	seen := false
-	for i := range q.host.cpu {
-		x := &q.host.cpu[i]
-		if x.covered < minDay {
-			continue
-		}
-		seen = true
-		if x.mean() > share {
-			return RejectedBaseline
+	for _, p := range q.host.parts() {
+		for i := range p.cpu {
+			x := &p.cpu[i]
+			if x.covered < minDay {
+				continue
+			}
+			seen = true
+			if x.mean() > share {
+				return RejectedBaseline
+			}
 		}
 	}
 	if !seen {

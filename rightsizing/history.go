@@ -36,24 +36,68 @@ type host struct {
 	cpu    []cell        // by day, oldest first
 	mem    []cell
 	// expected is the host's lifetime in the window, covered what was measured
-	// of its CPU.
+	// of its CPU; alive is the lifetime by day.
 	expected, covered time.Duration
+	alive             []time.Duration
+	beside            beside
+	// members are the hosts of a scaling group, those that are gone by the end
+	// last; nil for a host of its own.
+	members []*host
+	gone    bool
+}
+
+// parts are the hosts whose demand counts: the members, or the host itself.
+func (x *host) parts() []*host {
+	if x.members != nil {
+		return x.members
+	}
+	return []*host{x}
+}
+
+// current is the parts that are there at the end of the history.
+func (x *host) current() []*host {
+	parts := x.parts()
+	for i, p := range parts {
+		if p.gone {
+			return parts[:i]
+		}
+	}
+	return parts
+}
+
+// most is the largest figure of the parts; false where none is known.
+func (x *host) most(figure func(*host) (float64, bool)) (float64, bool) {
+	top, known := math.Inf(-1), false
+	for _, p := range x.parts() {
+		if v, ok := figure(p); ok {
+			top, known = math.Max(top, v), true
+		}
+	}
+	return top, known
 }
 
 // history is the days that end at an instant.
 type history struct {
 	window fleet.Window
 	days   int
-	hosts  map[fleet.HostID]*host
-	order  []*host // by host id
-	damage []fleet.Damage
+	// counted is the time of each day that counts.
+	counted []time.Duration
+	hosts   map[fleet.HostID]*host
+	order   []*host // by host id, there at the end
+	gone    []*host // members of scaling groups that are gone by the end
+	damage  []fleet.Damage
 }
 
 // readHistory reads so many days up to an instant of every host that has a
-// record then. It asks the source for nothing at or after the end.
-func readHistory(ctx context.Context, env Environment, within fleet.Calendar, end time.Time, days int, partial bool) (*history, error) {
+// record then, and what they use beside CPU and memory where that is asked for. It
+// asks the source for nothing at or after the end.
+func readHistory(ctx context.Context, env Environment, within fleet.Calendar, end time.Time, days int, partial, beside bool) (*history, error) {
 	end = end.Truncate(time.Second)
 	h := &history{window: fleet.Window{Start: end.Add(-time.Duration(days) * day), End: end}, days: days, hosts: map[fleet.HostID]*host{}}
+	for d := range days {
+		from := h.window.Start.Add(time.Duration(d) * day)
+		h.counted = append(h.counted, within.Duration(fleet.Window{Start: from, End: from.Add(day)}))
+	}
 	records, err := env.Source.Records(ctx, fleet.Selector{}, fleet.Window{Start: end.Add(-time.Millisecond), End: end})
 	if err != nil {
 		return nil, fmt.Errorf("list hosts: %w", err)
@@ -63,12 +107,13 @@ func readHistory(ctx context.Context, env Environment, within fleet.Calendar, en
 		if !r.ValidAt(end.Add(-time.Millisecond)) || r.State == fleet.StateTerminated || h.hosts[r.Host] != nil {
 			continue
 		}
-		x := &host{record: r, cpu: make([]cell, days), mem: make([]cell, days)}
-		h.hosts[r.Host] = x
-		h.order = append(h.order, x)
+		h.order = append(h.order, h.add(r))
 	}
 	if len(h.order) == 0 {
 		return h, nil
+	}
+	if err := h.addGone(ctx, env.Source); err != nil {
+		return nil, err
 	}
 	peaks := map[fleet.HostID][]cell{}
 	for _, m := range []fleet.Metric{fleet.CPUCoresUsed, fleet.CPUCoresPeak, fleet.MemoryUsedBytes} {
@@ -79,11 +124,55 @@ func readHistory(ctx context.Context, env Environment, within fleet.Calendar, en
 	for id, list := range peaks {
 		h.hosts[id].usePeaks(list)
 	}
-	for _, x := range h.order {
+	if beside {
+		if err := h.readBeside(ctx, env.Source, within, partial); err != nil {
+			return nil, err
+		}
+	}
+	for _, x := range h.hosts {
 		finish(fleet.CPUCoresUsed, x.cpu)
 		finish(fleet.MemoryUsedBytes, x.mem)
 	}
 	return h, nil
+}
+
+func (h *history) add(r *fleet.Record) *host {
+	x := &host{record: r, cpu: make([]cell, h.days), mem: make([]cell, h.days), alive: make([]time.Duration, h.days)}
+	h.hosts[r.Host] = x
+	return x
+}
+
+// addGone adds the hosts that were in one of today's scaling groups inside the
+// window and are gone by its end: their demand was the group's.
+func (h *history) addGone(ctx context.Context, s fleet.Source) error {
+	groups := map[groupKey]bool{}
+	for _, x := range h.order {
+		if k := groupOf(x.record); k.ownedBy != "" {
+			groups[k] = true
+		}
+	}
+	if len(groups) == 0 {
+		return nil
+	}
+	records, err := s.Records(ctx, fleet.Selector{}, h.window)
+	if err != nil {
+		return fmt.Errorf("list members of scaling groups: %w", err)
+	}
+	for i := range records {
+		r := &records[i]
+		if x := h.hosts[r.Host]; x != nil {
+			if x.gone && r.From.After(x.record.From) {
+				x.record = r
+			}
+			continue
+		}
+		if groups[groupOf(r)] {
+			x := h.add(r)
+			x.gone = true
+			h.gone = append(h.gone, x)
+		}
+	}
+	return nil
 }
 
 // alignedZone is a zone whose midnight is at the given instant's time of day, so
@@ -112,6 +201,7 @@ func (h *history) read(ctx context.Context, s fleet.Source, m fleet.Metric, with
 		switch m.Name {
 		case fleet.CPUCoresUsed.Name:
 			into = x.cpu
+			x.alive[i] += p.Expected
 			x.expected += p.Expected
 			x.covered += min(p.Covered, p.Expected)
 		case fleet.MemoryUsedBytes.Name:
@@ -168,7 +258,7 @@ func finish(m fleet.Metric, cells []cell) {
 // history begins with the fleet's first sample.
 func (h *history) trim() {
 	first := h.days
-	for _, x := range h.order {
+	for _, x := range h.hosts {
 		for i := 0; i < first; i++ {
 			if x.cpu[i].covered > 0 || x.mem[i].covered > 0 {
 				first = i
@@ -177,9 +267,10 @@ func (h *history) trim() {
 		}
 	}
 	first = min(first, h.days-1)
-	for _, x := range h.order {
-		x.cpu, x.mem = x.cpu[first:], x.mem[first:]
+	for _, x := range h.hosts {
+		x.cpu, x.mem, x.alive = x.cpu[first:], x.mem[first:], x.alive[first:]
 	}
+	h.counted = h.counted[first:]
 	h.days -= first
 	h.window.Start = h.window.Start.Add(time.Duration(first) * day)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/leanfleet/leanfleet/fleet"
+	"github.com/leanfleet/leanfleet/pricing"
 )
 
 // model is what was learned of a fleet up to an instant.
@@ -14,8 +15,10 @@ type model struct {
 	history *history
 	shop    *shop
 	days    int
-	quotes  []*quote // of hosts that have one, by host id
+	quotes  []*quote // of hosts that have one, by host id, then of scaling groups
 	loads   []*load  // beside quotes
+	hosts   int      // the number of quotes that are of hosts
+	grouped []bool   // hosts that are advised through their group
 	without []*quote // hosts without a quote
 	learned learned
 	weights [][]float64 // how alike two hosts are
@@ -25,7 +28,7 @@ type model struct {
 // learn reads the days before an instant and learns from them. Nothing at or
 // after the end is asked for: advice and back-test both come from here.
 func learn(ctx context.Context, env Environment, req *Request, within fleet.Calendar, end time.Time, days int) (*model, error) {
-	h, err := readHistory(ctx, env, within, end, days, req.Partial)
+	h, err := readHistory(ctx, env, within, end, days, req.Partial, true)
 	if err != nil {
 		return nil, err
 	}
@@ -44,8 +47,11 @@ func learn(ctx context.Context, env Environment, req *Request, within fleet.Cale
 		m.quotes = append(m.quotes, q)
 		m.loads = append(m.loads, newLoad(x, h.days))
 	}
-	m.learned.cpu, m.learned.rowsCPU = m.fit(true)
-	m.learned.mem, m.learned.rowsMem = m.fit(false)
+	if err := m.addScaling(); err != nil {
+		return nil, err
+	}
+	m.remember(end)
+	m.learned.cpu, m.learned.mem = m.fit(true), m.fit(false)
 	m.learned.splits = len(splits(m.days))
 	m.addChances()
 	m.addGroups()
@@ -65,7 +71,7 @@ func (m *model) smaller(i int, cpu bool) []float64 {
 	_, of := m.resource(i, cpu)
 	var out []float64
 	for j := range m.quotes[i].list {
-		if capacity, less := of(&m.quotes[i].list[j]); less {
+		if capacity, less := of(&m.quotes[i].list[j]); less && !m.quotes[i].list[j].remembered {
 			out = append(out, capacity)
 		}
 	}
@@ -78,8 +84,8 @@ func (m *model) judged(i int, r *daily, d int) bool {
 	return r.known(d) && !math.IsNaN(r.outcome[d]) && m.loads[i].measured[d] >= minOutcome
 }
 
-// fit learns a of one resource from the pseudo-splits.
-func (m *model) fit(cpu bool) (float64, int) {
+// fit learns the curve of one resource from the pseudo-splits.
+func (m *model) fit(cpu bool) curve {
 	prior := shipped(priorMem, m.days)
 	if cpu {
 		prior = shipped(priorCPU, m.days)
@@ -88,7 +94,7 @@ func (m *model) fit(cpu bool) (float64, int) {
 	var rows []row
 	for _, d := range ds {
 		weights := recency(d)
-		for i := range m.quotes {
+		for i := range m.hosts {
 			r, _ := m.resource(i, cpu)
 			capacities := m.smaller(i, cpu)
 			if len(capacities) == 0 || !m.judged(i, r, d) {
@@ -100,31 +106,38 @@ func (m *model) fit(cpu bool) (float64, int) {
 			}
 		}
 	}
-	return fit(prior, rows, len(ds)), len(rows)
+	return fit(prior, rows, len(ds))
 }
 
 // addChances sets the chances of breaking of every candidate.
 func (m *model) addChances() {
 	for i, q := range m.quotes {
-		l := m.loads[i]
-		cpu, mem := l.cpu.view(m.days, m.recent, m.long()), l.mem.view(m.days, m.recent, m.long())
-		cpuKnown, memKnown := l.cpu.known(m.days), l.mem.known(m.days)
+		chances := m.chancesOf(i)
 		for j := range q.list {
-			c := &q.list[j]
-			if c.lessCPU {
-				c.pCPU = 1
-				if cpuKnown {
-					c.pCPU = chance(floorCPU, m.learned.cpu+cpu.odds(c.vcpus))
-				}
-			}
-			if c.lessMem {
-				c.pMem = 1
-				if memKnown {
-					c.pMem = chance(floorMem, m.learned.mem+mem.odds(c.memory))
-				}
-			}
-			c.p = 1 - (1-c.pCPU)*(1-c.pMem)
+			chances(&q.list[j])
 		}
+	}
+}
+
+// chancesOf returns what sets a candidate's chances of breaking for a host.
+func (m *model) chancesOf(i int) func(*candidate) {
+	l := m.loads[i]
+	cpu, mem := l.cpu.view(m.days, m.recent, m.long()), l.mem.view(m.days, m.recent, m.long())
+	cpuKnown, memKnown := l.cpu.known(m.days), l.mem.known(m.days)
+	return func(c *candidate) {
+		if c.lessCPU {
+			c.pCPU = 1
+			if cpuKnown {
+				c.pCPU = m.learned.chance(true, cpu.odds(c.vcpus))
+			}
+		}
+		if c.lessMem {
+			c.pMem = 1
+			if memKnown {
+				c.pMem = m.learned.chance(false, mem.odds(c.memory))
+			}
+		}
+		c.p = 1 - (1-c.pCPU)*(1-c.pMem)
 	}
 }
 
@@ -137,7 +150,7 @@ const (
 )
 
 // long says whether the history holds a pseudo-split. In a shorter one nothing is
-// learned, no day is set aside, and the allowance is larger.
+// learned, no day of the CPU is set aside, and the allowance is larger.
 func (m *model) long() bool { return m.days >= firstSplit+horizon }
 
 // allowance is by how much the stated share has to lie below what is promised.
@@ -145,133 +158,70 @@ func (m *model) allowance() float64 {
 	return allowance * math.Pow(math.Max(1, float64(firstSplit+horizon)/float64(m.days)), shortPower)
 }
 
-// choice is the candidate of each listed host, by index into its quote's list; 0
-// is to keep.
-type choice struct {
-	chosen []int // beside model.quotes; 0 where a host is not listed
-	lambda float64
-	stated float64 // mean chance of the changed hosts
-	met    bool    // whether the confidence was reached
-	again  map[int]bool
-}
-
-// allowed says whether a candidate may be chosen at all, and why not.
-func (m *model) allowed(q *quote, j int) string {
-	c, r := &q.list[j], m.shop.req
-	if j == 0 {
-		return ""
-	}
-	switch {
-	case c.lessCPU && c.pCPU == 1:
-		return RejectedCPUUnknown
-	case c.lessMem && c.pMem == 1:
-		return RejectedMemUnknown
-	case c.lessCPU && q.pressed:
-		return RejectedPressed
-	case c.p > r.MaxRisk:
-		return RejectedRisk
-	case !r.worthwhile(q, j):
-		return RejectedSavings
-	}
-	return ""
-}
-
-// worthwhile says whether a candidate saves as much as a change has to.
-func (r *Request) worthwhile(q *quote, j int) bool {
-	saved := q.list[0].price - q.list[j].price
-	return saved >= r.MinSavings*q.list[0].price-1e-12 && saved*HoursPerMonth >= r.MinMonthlySavings-1e-9
-}
-
-// choose makes the choice for the listed hosts at a confidence. Hosts in keep
-// stay as they are.
-func (m *model) choose(list []int, keep map[int]bool, confidence float64) choice {
-	alpha := 1 - confidence
-	mean := 0.0
-	for _, i := range list {
-		mean += m.quotes[i].list[0].price
-	}
-	mean /= math.Max(1, float64(len(list)))
-	out := choice{}
-	for k := range ladderSteps {
-		lambda := ladderFirst * math.Pow(ladderFactor, float64(k))
-		out = m.at(list, keep, lambda, alpha, mean)
-		if out.met = out.stated*m.allowance() <= alpha; out.met {
-			return out
-		}
-	}
-	return out
-}
-
-func (m *model) at(list []int, keep map[int]bool, lambda, alpha, mean float64) choice {
-	out := choice{chosen: make([]int, len(m.quotes)), lambda: lambda, again: map[int]bool{}}
-	for _, i := range list {
-		if !keep[i] {
-			out.chosen[i] = m.best(m.quotes[i], lambda, mean, false)
-		}
-	}
-	for _, i := range m.spread(out.chosen, list, alpha) {
-		out.again[i] = true
-		out.chosen[i] = m.best(m.quotes[i], lambda, mean, true)
-	}
-	n := 0
-	for _, i := range list {
-		if j := out.chosen[i]; j > 0 {
-			n++
-			out.stated += m.quotes[i].list[j].p
-		}
-	}
-	out.stated /= math.Max(1, float64(n))
-	return out
-}
-
-// objective is what a candidate costs with its risk.
-func objective(q *quote, c *candidate, lambda, mean float64) float64 {
-	return c.price + lambda*c.p*(mean+q.list[0].price)/2
-}
-
-// best is the candidate with the least objective; ties go to the lower price,
-// then to the order of the list.
-func (m *model) best(q *quote, lambda, mean float64, noBets bool) int {
-	best, least := 0, q.list[0].price
-	for j := 1; j < len(q.list); j++ {
-		c := &q.list[j]
-		if m.allowed(q, j) != "" || noBets && m.bet(c) {
-			continue
-		}
-		o := objective(q, c, lambda, mean)
-		if o < least || o == least && c.price < q.list[best].price {
-			best, least = j, o
-		}
-	}
-	return best
-}
-
 // pressure is what an under-provisioned host needs; zero fields are not short.
 type pressure struct {
 	vcpus, memory float64
-	cpuShare      float64 // of the time above 90 % of the vCPUs
-	memShare      float64 // of the time above 95 % of the memory
 }
 
 const (
 	ceilingCPU, ceilingMem = 0.90, 0.95
 	pressedShare           = 0.50
+	stillPressed           = 0.25 // where a larger size was advised before
 	pressedDays            = 3
 	pressedLimit           = 0.05
 	pressureDays           = 14
 )
 
-// pressed looks for a ceiling in the last 14 days.
-func pressed(x *host) pressure {
+// pressed looks for a ceiling in the last 14 days: of a host, or of at least half
+// of a group's members.
+func pressed(q *quote) pressure {
+	var sum pressure
+	var cpus, mems int
+	parts := q.host.current()
+	share := pressedShare
+	if q.grown() {
+		share = stillPressed
+	}
+	for _, x := range parts {
+		p := pressedHost(x, share)
+		if p.vcpus > 0 {
+			cpus++
+		}
+		if p.memory > 0 {
+			mems++
+		}
+		sum.vcpus, sum.memory = math.Max(sum.vcpus, p.vcpus), math.Max(sum.memory, p.memory)
+	}
+	if 2*cpus < len(parts) {
+		sum.vcpus = 0
+	}
+	if 2*mems < len(parts) {
+		sum.memory = 0
+	}
+	return sum
+}
+
+// grown says whether a larger size was advised before.
+func (q *quote) grown() bool {
+	if q.before == nil || q.today == nil {
+		return false
+	}
+	to := q.before.target(q.host.record.InstanceType)
+	return slices.ContainsFunc(q.all, func(c *pricing.Candidate) bool {
+		return c.Spec.InstanceType == to && (float64(c.Spec.VCPUs.Value) > q.host.vcpus || float64(c.Spec.MemoryBytes.Value) > q.host.memory)
+	})
+}
+
+func pressedHost(x *host, least float64) pressure {
 	var p pressure
 	cpu, mem := lastDays(x.cpu, pressureDays), lastDays(x.mem, pressureDays)
 	limit := int64(math.Round(ceilingCPU * x.vcpus / fleet.CPUCoresUsed.Resolution()))
-	if share, days := pressedTime(cpu, limit); share >= pressedShare && days >= pressedDays {
-		p.cpuShare, p.vcpus = share, math.Max(need(cpu, 0), x.vcpus)
+	if share, days := pressedTime(cpu, limit); share >= least && days >= pressedDays {
+		p.vcpus = math.Max(need(cpu, 0), x.vcpus)
 	}
 	limit = int64(math.Round(ceilingMem * x.memory / fleet.MemoryUsedBytes.Resolution()))
-	if share, days := pressedTime(mem, limit); share >= pressedShare && days >= pressedDays {
-		p.memShare, p.memory = share, math.Max(largest(mem)/ceilingMem, x.memory)
+	if share, days := pressedTime(mem, limit); share >= least && days >= pressedDays {
+		p.memory = math.Max(largest(mem)/ceilingMem, x.memory)
 	}
 	return p
 }
@@ -305,18 +255,27 @@ func lastDays(cells []cell, n int) []cell { return cells[max(0, len(cells)-n):] 
 
 func (p pressure) any() bool { return p.vcpus > 0 || p.memory > 0 }
 
-// listed are the hosts that a selector matches, the flags of those that are
-// under-provisioned, and what these need.
+// listed are the hosts and groups that a selector matches, the flags of those
+// that are under-provisioned, and what these need. What a rule leaves out is in
+// it, too.
 func (m *model) listed(sel fleet.Selector) (list []int, short map[int]bool, needs map[int]pressure) {
 	short, needs = map[int]bool{}, map[int]pressure{}
 	for i, q := range m.quotes {
-		if !sel.Matches(q.host.record) {
+		if !m.matches(sel, i) {
 			continue
 		}
 		list = append(list, i)
-		if p := pressed(q.host); p.any() {
+		if p := pressed(q); p.any() {
 			short[i], needs[i] = true, p
 		}
 	}
 	return list, short, needs
+}
+
+// matches says whether a selector takes a line: a group by any of its members.
+func (m *model) matches(sel fleet.Selector, i int) bool {
+	if i < m.hosts {
+		return !m.grouped[i] && sel.Matches(m.quotes[i].host.record)
+	}
+	return slices.ContainsFunc(m.quotes[i].members, func(k int) bool { return sel.Matches(m.quotes[k].host.record) })
 }

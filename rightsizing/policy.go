@@ -134,19 +134,14 @@ func ruleOf(name string) (rule, bool) {
 	return rule{}, false
 }
 
-// pick is the candidate that a rule takes for a host, by index into its list.
+// pick is the candidate that a rule takes for a host, by index into its list. For a
+// group it takes the demand of the member that has most.
 func (r rule) pick(q *quote, swap bool) int {
 	x := q.host
-	cpu, cpuKnown := r.cpu(lastDays(x.cpu, r.days))
-	mem, memKnown := r.mem(lastDays(x.mem, r.days))
-	if !cpuKnown {
-		cpu = x.vcpus
-	}
-	if !memKnown {
-		mem = x.memory
-	}
+	cpu := demandOf(x, x.vcpus, func(p *host) (float64, bool) { return r.cpu(lastDays(p.cpu, r.days)) })
+	mem := demandOf(x, x.memory, func(p *host) (float64, bool) { return r.mem(lastDays(p.mem, r.days)) })
 	best := fitting(q, cpu, mem)
-	if saved := q.list[0].price - q.list[best].price; saved*HoursPerMonth < r.minMonthly {
+	if saved := q.list[0].price - q.list[best].price; saved*HoursPerMonth*q.hosts() < r.minMonthly {
 		best = 0
 	}
 	if swap {
@@ -155,6 +150,22 @@ func (r rule) pick(q *quote, swap bool) int {
 		}
 	}
 	return best
+}
+
+// demandOf is the largest demand of the parts of a host, its size where that of a
+// part which is still there is not known.
+func demandOf(x *host, size float64, of func(*host) (float64, bool)) float64 {
+	top := 0.0
+	for _, p := range x.parts() {
+		v, ok := of(p)
+		switch {
+		case ok:
+			top = math.Max(top, v)
+		case !p.gone:
+			return size
+		}
+	}
+	return top
 }
 
 // fitting is the cheapest candidate of at least a size, 0 for today's type.
@@ -169,6 +180,7 @@ func fitting(q *quote, vcpus, memory float64) int {
 
 // outcome is what a test window did to one host.
 type outcome struct {
+	quote    *quote
 	cpu, mem []cell
 	needed   float64 // need of the window on today's vCPUs
 	memory   float64 // largest sample
@@ -176,19 +188,21 @@ type outcome struct {
 	memKnown bool    // before the window
 	worthy   bool    // enough was measured before and in the window
 	busy     bool    // median CPU before over 5 % of today's vCPUs
-	foreseen int
 }
 
-// breaks says whether a candidate breaks.
-func (o *outcome) breaks(q *quote, j int) bool {
-	c := &q.list[j]
-	return j > 0 && broken(o.needed, o.memory, c.vcpus, c.memory, q.host.memory)
+// breaks says whether a host breaks on another type.
+func (o *outcome) breaks(c *candidate) bool {
+	return broken(o.needed, o.memory, c.vcpus, c.memory, o.quote.host.memory)
 }
 
-// clairvoyant is the cheapest candidate that does not break.
-func (o *outcome) clairvoyant(q *quote) int {
+// clairvoyant is the cheapest candidate on which none of the hosts breaks that are
+// changed together, 0 where there is none.
+func clairvoyant(q *quote, outcomes []*outcome) int {
 	for j := 1; j < len(q.list); j++ {
-		if c := &q.list[j]; (!c.lessMem || o.memKnown) && !o.breaks(q, j) {
+		c := &q.list[j]
+		if !slices.ContainsFunc(outcomes, func(o *outcome) bool {
+			return c.memory < o.quote.host.memory && !o.memKnown || o.breaks(c)
+		}) {
 			return j
 		}
 	}
@@ -198,10 +212,10 @@ func (o *outcome) clairvoyant(q *quote) int {
 // judge derives what a window did to a host from its days in it. The host counts
 // when so many milliseconds of the 14 days before were measured, and enough of
 // the window.
-func judge(q *quote, test *host, leastBefore int64) outcome {
+func judge(q *quote, test *host, leastBefore int64) *outcome {
 	x := q.host
 	before := lastDays(x.cpu, horizon)
-	o := outcome{cpu: test.cpu, mem: test.mem}
+	o := &outcome{quote: q, cpu: test.cpu, mem: test.mem}
 	total := measured(test.cpu)
 	up := timeAbove(test.cpu, cpuLimit(x.vcpus))
 	o.needed, o.memory = need(test.cpu, up), largest(test.mem)
@@ -218,7 +232,6 @@ func judge(q *quote, test *host, leastBefore int64) outcome {
 	if v, ok := percentile(fleet.CPUCoresUsed, before, 5000); ok {
 		o.busy = v > busyLevel*x.vcpus
 	}
-	o.foreseen = o.clairvoyant(q)
 	return o
 }
 

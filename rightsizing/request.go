@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/leanfleet/leanfleet/advice"
 	"github.com/leanfleet/leanfleet/fleet"
 	"github.com/leanfleet/leanfleet/money"
 	"github.com/leanfleet/leanfleet/pricing"
@@ -26,10 +26,12 @@ const (
 // twelfth of a year of 365 days.
 const HoursPerMonth = 730
 
-// Environment is what a question runs in: the fleet's, and the price book.
+// Environment is what a question runs in: the fleet's, the price book, and the
+// commitments the user has bought; nil is none.
 type Environment struct {
 	fleet.Environment
-	Prices *pricing.Book
+	Prices      *pricing.Book
+	Commitments *pricing.Commitments
 }
 
 // Burstable says whether burstable types are candidates.
@@ -56,6 +58,13 @@ type Filter struct {
 	// their purpose and status. DenyFamilies are never taken.
 	AllowFamilies []string `json:"allow_families,omitempty"`
 	DenyFamilies  []string `json:"deny_families,omitempty"`
+	// Spot adds today's type at its spot price to the options of each line.
+	Spot bool `json:"spot,omitempty"`
+	// Regions are further regions, and Providers further clouds in their region
+	// nearest to the host's, of which the best type is added to the options of
+	// each line. None of these is ever the type advised.
+	Regions   []string `json:"regions,omitempty"`
+	Providers []string `json:"providers,omitempty"`
 }
 
 // Request asks for a size for each host.
@@ -84,8 +93,48 @@ type Request struct {
 	// Explain adds every type of the region to each line, with what speaks
 	// against it.
 	Explain bool `json:"explain,omitempty"`
-	// Options is the number of ranked options of a line; 0 is 3.
+	// Options is the number of ranked options of a line; 0 is 3. Options at spot
+	// prices, in other regions and of other clouds come on top.
 	Options int `json:"options,omitzero"`
+	// Rules are policies of some hosts, such as those of a tag; the first that
+	// matches a host holds for it.
+	Rules []Rule `json:"rules,omitempty"`
+	// Previous is what was advised last, so that advice does not change its mind
+	// for little. Of several for a host the last one at or before the as-of
+	// instant counts.
+	Previous []Prior `json:"previous,omitempty"`
+	// Decisions are what people decided about earlier advice; those that count at
+	// the as-of instant are heeded.
+	Decisions []advice.Decision `json:"decisions,omitempty"`
+
+	terms []*terms // of the rules, then the request's own
+}
+
+// Rule is a policy for some hosts: production may be sized with more care than
+// development. Its hosts are a list of their own, and Confidence is a promise
+// about that list. Zero fields are the request's.
+type Rule struct {
+	// Name is what lines call the rule by; empty is its selector.
+	Name string `json:"name,omitempty"`
+	// Select is a selector as fleet.ParseSelector reads it; empty is every host.
+	Select            string    `json:"select"`
+	Confidence        float64   `json:"confidence,omitzero"`
+	MaxRisk           float64   `json:"max_risk,omitzero"`
+	MinSavings        *float64  `json:"min_savings,omitempty"`
+	MinMonthlySavings *float64  `json:"min_monthly_savings,omitempty"`
+	Burstable         Burstable `json:"burstable,omitzero"`
+	// Exclude leaves the hosts out of all advice.
+	Exclude bool `json:"exclude,omitempty"`
+}
+
+// Prior is what was advised for a host at an earlier time.
+type Prior struct {
+	Host fleet.HostID `json:"host"`
+	// Current and Recommended are instance types; an empty Recommended was to
+	// keep the current one.
+	Current     string    `json:"current"`
+	Recommended string    `json:"recommended,omitempty"`
+	AsOf        time.Time `json:"as_of"`
 }
 
 // normal returns the request with its defaults, or what is wrong with it.
@@ -99,19 +148,18 @@ func (r Request) normal() (Request, error) {
 	switch {
 	case !inside(r.Confidence):
 		return r, fmt.Errorf("confidence %v: must lie above 0 and below 1", r.Confidence)
-	case !inside(r.MaxRisk) && r.MaxRisk != 1:
-		return r, fmt.Errorf("max-risk %v: must lie above 0 and be at most 1", r.MaxRisk)
-	case math.IsNaN(r.MinSavings) || r.MinSavings < 0 || r.MinSavings >= 1:
-		return r, fmt.Errorf("min-savings %v: must be at least 0 and below 1", r.MinSavings)
-	case math.IsNaN(r.MinMonthlySavings) || r.MinMonthlySavings < 0:
-		return r, fmt.Errorf("min-monthly-savings %v: must not be negative", r.MinMonthlySavings)
 	case r.Options < 0:
 		return r, fmt.Errorf("options %d: must not be negative", r.Options)
 	case !r.Currency.Valid():
 		return r, fmt.Errorf("currency %q is not known", r.Currency)
 	}
-	if r.Burstable != BurstableKeep && r.Burstable != BurstableAllow && r.Burstable != BurstableExclude {
-		return r, fmt.Errorf("burstable %q: use keep, allow or exclude", r.Burstable)
+	for i := range r.Decisions {
+		if d := &r.Decisions[i]; !d.Action.Valid() || d.Host == "" {
+			return r, fmt.Errorf("decision %d (host %q, action %q): needs a host and an action: accept, dismiss or done", i+1, d.Host, d.Action)
+		}
+	}
+	if err := r.checkRules(); err != nil {
+		return r, err
 	}
 	return r, checkPolicy(r.Policy)
 }

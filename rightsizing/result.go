@@ -6,6 +6,7 @@ import (
 	"github.com/leanfleet/leanfleet/advice"
 	"github.com/leanfleet/leanfleet/fleet"
 	"github.com/leanfleet/leanfleet/money"
+	"github.com/leanfleet/leanfleet/pricing"
 )
 
 // Finding is what a host is found to be.
@@ -16,6 +17,7 @@ const (
 	FindingOverProvisioned  Finding = "over_provisioned"
 	FindingUnderProvisioned Finding = "under_provisioned"
 	FindingRightSized       Finding = "right_sized"
+	FindingIdle             Finding = "idle"
 	FindingNotEnoughData    Finding = "not_enough_data"
 	FindingExcluded         Finding = "excluded"
 )
@@ -23,22 +25,32 @@ const (
 // Kind is what a change does to the size.
 type Kind string
 
-// The kinds of change. A swap has no less of anything.
+// The kinds of change. A swap has no less of anything. Spot and move are options
+// only, whatever their size: today's type at its spot price, and a type in
+// another region or cloud.
 const (
 	KindSwap   Kind = "swap"
 	KindShrink Kind = "shrink"
 	KindGrow   Kind = "grow"
+	KindSpot   Kind = "spot"
+	KindMove   Kind = "move"
 )
 
 // Size is a type with its size and what a host of it pays that runs all month of
-// 730 hours. Unknown costs are nil.
+// 730 hours. Unknown costs are nil. On the line of a scaling group amounts are
+// those of all its members.
 type Size struct {
-	InstanceType    string        `json:"instance_type"`
-	VCPUs           float64       `json:"vcpus"`
-	MemoryBytes     int64         `json:"memory_bytes"`
-	MonthlyCost     *money.Amount `json:"monthly_cost"`
-	MonthlyListCost *money.Amount `json:"monthly_list_cost"`
-	PriceObservedAt time.Time     `json:"price_observed_at,omitzero"`
+	// Provider and Region are set where they are not the host's.
+	Provider string `json:"provider,omitempty"`
+	Region   string `json:"region,omitempty"`
+	// Purchase is "spot" at a spot price, and empty on demand.
+	Purchase        pricing.Purchase `json:"purchase,omitempty"`
+	InstanceType    string           `json:"instance_type"`
+	VCPUs           float64          `json:"vcpus"`
+	MemoryBytes     int64            `json:"memory_bytes"`
+	MonthlyCost     *money.Amount    `json:"monthly_cost"`
+	MonthlyListCost *money.Amount    `json:"monthly_list_cost"`
+	PriceObservedAt time.Time        `json:"price_observed_at,omitzero"`
 }
 
 // Savings are what a change saves, as a host pays that runs all month; the list
@@ -47,6 +59,11 @@ type Savings struct {
 	MonthlySavings     *money.Amount `json:"monthly_savings"`
 	AnnualSavings      *money.Amount `json:"annual_savings"`
 	MonthlyListSavings *money.Amount `json:"monthly_list_savings"`
+	// MonthlySavingsAfterCommitments is what less the user would pay if this were
+	// the only change, in a steady month under his commitments; nil without any,
+	// and on what is not advised.
+	MonthlySavingsAfterCommitments *money.Amount `json:"monthly_savings_after_commitments"`
+	AnnualSavingsAfterCommitments  *money.Amount `json:"annual_savings_after_commitments"`
 }
 
 // Option is a type that a host could have instead.
@@ -64,10 +81,81 @@ type Option struct {
 	GroupShare float64 `json:"group_share"`
 	// ProjectedCPU is the P99.5 of CPU of the last 14 days, ProjectedMemory the
 	// largest memory, each over the new size; nil is unknown.
-	ProjectedCPU    *float64       `json:"projected_cpu"`
-	ProjectedMemory *float64       `json:"projected_memory"`
-	Effort          advice.Effort  `json:"effort"`
-	Checks          []advice.Check `json:"checks"`
+	ProjectedCPU    *float64 `json:"projected_cpu"`
+	ProjectedMemory *float64 `json:"projected_memory"`
+	// Limits holds what else the host uses against the limits of the type.
+	Limits []Limit        `json:"limits,omitempty"`
+	Effort advice.Effort  `json:"effort"`
+	Checks []advice.Check `json:"checks"`
+}
+
+// Limit is a limit of a type beside vCPUs and memory, and what the host needs of
+// it. Unknown figures are nil.
+type Limit struct {
+	// Resource is network, disk_throughput (both in bytes per second) or disk_iops.
+	Resource string `json:"resource"`
+	// Demand is the P99.5 of the samples.
+	Demand *float64 `json:"demand"`
+	// Capacity is the limit of the type, Today that of today's; Kind is
+	// "sustained", or "maximum" where nothing better is known of both.
+	Capacity *float64 `json:"capacity"`
+	Today    *float64 `json:"today"`
+	Kind     string   `json:"kind,omitempty"`
+	// State is "ok", "short" or "unknown".
+	State string `json:"state"`
+}
+
+// Idle is how a host stands against the published rules for idle hosts.
+type Idle struct {
+	Rules []IdleRule `json:"rules"`
+	// PeakCPU is the largest CPU sample of the last 14 days over today's vCPUs,
+	// NetworkPerDay the largest number of bytes received and sent on one of them.
+	PeakCPU       *float64 `json:"peak_cpu"`
+	NetworkPerDay *float64 `json:"network_bytes_per_day"`
+	// StopMonthlySavings is what stopping the host saves in a month: the compute
+	// cost; its disks and addresses still cost. Nil where the host is not idle.
+	StopMonthlySavings *money.Amount `json:"stop_monthly_savings"`
+}
+
+// IdleRule is the verdict of one published rule; nil is unknown.
+type IdleRule struct {
+	Rule string `json:"rule"` // aws, azure or gcp
+	Idle *bool  `json:"idle"`
+	Why  string `json:"why"`
+}
+
+// Held says that a line holds on to what was advised before.
+type Held struct {
+	// Since is when it was advised, Instead what would be advised now; empty is
+	// to keep today's type.
+	Since   time.Time `json:"since"`
+	Instead string    `json:"instead,omitempty"`
+}
+
+// Member is a host of a scaling group.
+type Member struct {
+	Host         fleet.HostID `json:"host"`
+	Name         string       `json:"name"`
+	InstanceType string       `json:"instance_type"`
+}
+
+// Plot is the days of a line's history, to draw demand against capacity.
+type Plot struct {
+	VCPUs              float64   `json:"vcpus"`
+	MemoryBytes        float64   `json:"memory_bytes"`
+	AdvisedVCPUs       *float64  `json:"advised_vcpus"`
+	AdvisedMemoryBytes *float64  `json:"advised_memory_bytes"`
+	Days               []PlotDay `json:"days"`
+}
+
+// PlotDay is one day: the vCPUs it needs, its largest CPU demand in vCPUs, and its
+// largest memory in bytes; nil is unknown. On a group's line they are those of the
+// member that needed most.
+type PlotDay struct {
+	Start       time.Time `json:"start"`
+	NeededVCPUs *float64  `json:"needed_vcpus"`
+	PeakVCPUs   *float64  `json:"peak_vcpus"`
+	MemoryBytes *float64  `json:"memory_bytes"`
 }
 
 // Evidence is what a line rests on. Unknown is nil.
@@ -110,18 +198,31 @@ type Explained struct {
 	BreakMemory      *float64 `json:"break_memory"`
 }
 
-// Recommendation is the line of one host.
+// Recommendation is the line of one host, or of one scaling group.
 type Recommendation struct {
-	Host        fleet.HostID `json:"host"`
-	Name        string       `json:"name"`
-	Provider    string       `json:"provider"`
-	Region      string       `json:"region"`
-	Current     Size         `json:"current"`
-	Finding     Finding      `json:"finding"`
-	Reasons     []string     `json:"reasons"`
-	Recommended *Size        `json:"recommended"` // nil is to keep
-	Kind        Kind         `json:"kind,omitempty"`
-	Options     []Option     `json:"options"`
+	// Host is the host's id, or the group's: "group:" and what tells it apart.
+	Host     fleet.HostID `json:"host"`
+	Name     string       `json:"name"`
+	Provider string       `json:"provider"`
+	Account  string       `json:"account,omitempty"`
+	Region   string       `json:"region"`
+	Zone     string       `json:"zone,omitempty"`
+	OS       string       `json:"os,omitempty"` // as it is priced
+	OwnedBy  string       `json:"owned_by,omitempty"`
+	Tags     fleet.Tags   `json:"tags,omitempty"`
+	// Members are the hosts of a group by id, MeanMembers the number that ran on
+	// average, which amounts are for. A group of mixed types is advised from the
+	// commonest.
+	Members     []Member `json:"members,omitempty"`
+	MeanMembers *float64 `json:"mean_members,omitempty"`
+	// Rule is the rule whose policy the host follows, empty for the request's.
+	Rule        string   `json:"rule,omitempty"`
+	Current     Size     `json:"current"`
+	Finding     Finding  `json:"finding"`
+	Reasons     []string `json:"reasons"`
+	Recommended *Size    `json:"recommended"` // nil is to keep
+	Kind        Kind     `json:"kind,omitempty"`
+	Options     []Option `json:"options"`
 	// BreakProbability is of the recommended type; Confidence is 1 less that.
 	BreakProbability float64 `json:"break_probability"`
 	Confidence       float64 `json:"confidence"`
@@ -129,6 +230,15 @@ type Recommendation struct {
 	Effort   advice.Effort  `json:"effort,omitempty"`
 	Checks   []advice.Check `json:"checks"`
 	Evidence Evidence       `json:"evidence"`
+	// Idle is the host against the rules for idle hosts; nil where nothing of it
+	// was measured.
+	Idle *Idle `json:"idle,omitempty"`
+	// Held is set where an earlier advice is held on to.
+	Held *Held `json:"held,omitempty"`
+	// Decision is the last decision about the host that counts.
+	Decision *advice.Decision `json:"decision,omitempty"`
+	// Plot is the days of the history, where explanation was asked for.
+	Plot *Plot `json:"plot,omitempty"`
 	// Candidates are all types of the region, where they were asked for.
 	Candidates []Explained `json:"candidates,omitempty"`
 }
@@ -141,7 +251,40 @@ type Total struct {
 	StatedBroken float64 `json:"stated_broken"`
 }
 
-// Summary totals the lines of the list, whatever host was picked out of it.
+// IdleTotal is the idle hosts, and what stopping them would save. It is not part
+// of the other totals: an idle host that is stopped saves nothing by its size.
+type IdleTotal struct {
+	Hosts              int          `json:"hosts"`
+	MonthlyCost        money.Amount `json:"monthly_cost"`
+	StopMonthlySavings money.Amount `json:"stop_monthly_savings"`
+}
+
+// RuleSummary is the list of one rule; that of the request's own policy has no
+// name.
+type RuleSummary struct {
+	Rule             string  `json:"rule"`
+	Hosts            int     `json:"hosts"`
+	Changed          int     `json:"changed"`
+	Confidence       float64 `json:"confidence"`
+	MaxRisk          float64 `json:"max_risk"`
+	StatedBreakShare float64 `json:"stated_break_share"`
+	ConfidenceMet    bool    `json:"confidence_met"`
+}
+
+// CommitmentSummary is a steady month of 730 hours in which every host of the
+// fleet runs, before and after all advised changes.
+type CommitmentSummary struct {
+	// MonthlyCost is what commitments cost and hosts on demand pay before.
+	MonthlyCost       money.Amount `json:"monthly_cost"`
+	Commitments       money.Amount `json:"commitments"`
+	UnusedBefore      money.Amount `json:"unused_before"`
+	UnusedAfter       money.Amount `json:"unused_after"`
+	MonthlySavings    money.Amount `json:"monthly_savings"`
+	HostsWithoutPrice int          `json:"hosts_without_price"`
+}
+
+// Summary totals the lines of the list, whatever host was picked out of it. The
+// line of a scaling group counts as one host; its amounts are the group's.
 type Summary struct {
 	Hosts       int             `json:"hosts"`
 	Findings    map[Finding]int `json:"findings"`
@@ -149,6 +292,19 @@ type Summary struct {
 	Swaps       Total           `json:"swaps"`
 	Shrinks     Total           `json:"shrinks"`
 	Grows       Total           `json:"grows"`
+	Idle        IdleTotal       `json:"idle"`
+	// Spot and Moves total the best option of its kind of each line, where asked
+	// for. They are instead of the advised changes, not on top.
+	Spot  *Total `json:"spot,omitempty"`
+	Moves *Total `json:"moves,omitempty"`
+	// AfterCommitments is nil without commitments.
+	AfterCommitments *CommitmentSummary `json:"after_commitments,omitempty"`
+	// Held lines hold on to an earlier advice, Dismissed ones would be changed had
+	// nobody decided otherwise.
+	Held      int `json:"held"`
+	Dismissed int `json:"dismissed"`
+	// Rules are the lists of the rules, where there are any.
+	Rules []RuleSummary `json:"rules,omitempty"`
 	// StatedBreakShare is the mean chance of breaking over swaps and shrinks.
 	// ConfidenceMet says whether it keeps the confidence asked for; rules of
 	// others are not made for one.
@@ -194,33 +350,4 @@ type Result struct {
 	Calibration []Bin          `json:"calibration"`
 	Learned     Learned        `json:"learned"`
 	Damaged     []fleet.Damage `json:"damaged,omitempty"`
-}
-
-func summarize(lines []Recommendation, req *Request, stated float64, met bool) (Summary, error) {
-	s := Summary{Findings: map[Finding]int{}, StatedBreakShare: stated, ConfidenceMet: met, HoursPerMonth: HoursPerMonth, MonthlyCost: money.Zero(req.Currency)}
-	totals := map[Kind]*Total{KindSwap: &s.Swaps, KindShrink: &s.Shrinks, KindGrow: &s.Grows}
-	for _, t := range totals {
-		t.MonthlySavings = money.Zero(req.Currency)
-	}
-	for i := range lines {
-		l := &lines[i]
-		s.Hosts++
-		s.Findings[l.Finding]++
-		var err error
-		if l.Current.MonthlyCost != nil {
-			if s.MonthlyCost, err = s.MonthlyCost.Add(*l.Current.MonthlyCost); err != nil {
-				return s, err
-			}
-		}
-		t := totals[l.Kind]
-		if t == nil || l.MonthlySavings == nil {
-			continue
-		}
-		t.Hosts++
-		t.StatedBroken += l.BreakProbability
-		if t.MonthlySavings, err = t.MonthlySavings.Add(*l.MonthlySavings); err != nil {
-			return s, err
-		}
-	}
-	return s, nil
 }

@@ -7,6 +7,7 @@ const (
 	priorCPU, priorMem   = 3.0, 5.8
 	priorPerLogDays      = 0.7
 	priorPrecision       = 2.0
+	steepPrecision       = 20.0
 	floorCPU, floorMem   = 0.01, 0.02
 	shareEpsilon         = 0.05
 	ratioClip            = 2.0
@@ -24,6 +25,7 @@ type daily struct {
 	median  []float64 // of the day's samples
 	week    []float64 // CPU only: need of the 7 days before the end of day i-1
 	outcome []float64 // by split d: need or largest of the 14 days from d; NaN is not known
+	hidden  bool      // a group's, with a member of which it is not known
 }
 
 // load is what the learner knows of a host.
@@ -35,8 +37,8 @@ type load struct {
 // newLoad derives a host's figures from its days.
 func newLoad(x *host, days int) *load {
 	l := &load{
-		cpu:      daily{nans(days), nans(days), nans(days + 1), nans(days + 1)},
-		mem:      daily{nans(days), nans(days), nil, nans(days + 1)},
+		cpu:      daily{day: nans(days), median: nans(days), week: nans(days + 1), outcome: nans(days + 1)},
+		mem:      daily{day: nans(days), median: nans(days), outcome: nans(days + 1)},
 		measured: make([]int64, days+1),
 	}
 	above := make([]int64, days+1) // prefix sums of time above today's limit
@@ -80,6 +82,9 @@ func nans(n int) []float64 {
 
 // known says whether a resource may be judged at the end of day d.
 func (r *daily) known(d int) bool {
+	if r.hidden {
+		return false
+	}
 	n, late := 0, false
 	for i, v := range r.day[:d] {
 		if !math.IsNaN(v) {
@@ -122,10 +127,11 @@ func recency(d int) []float64 {
 	return w
 }
 
-// view looks at the end of day d; setAside says whether the single worst day may
-// be set aside.
-func (r *daily) view(d int, weights []float64, setAside bool) view {
+// view looks at the end of day d; long says whether the history holds a
+// pseudo-split. In a shorter one the worst day of the CPU is not set aside.
+func (r *daily) view(d int, weights []float64, long bool) view {
 	v := view{values: append([]float64(nil), r.day[:d]...), weights: weights, setAside: -1}
+	memory := r.week == nil
 	n := 0
 	for i, x := range v.values {
 		if math.IsNaN(x) {
@@ -136,7 +142,7 @@ func (r *daily) view(d int, weights []float64, setAside bool) view {
 			v.setAside = i
 		}
 	}
-	if r.week != nil {
+	if !memory {
 		for i := min(7, d); i <= d; i++ {
 			if x := r.week[i]; x > v.typical {
 				v.typical = x
@@ -145,7 +151,7 @@ func (r *daily) view(d int, weights []float64, setAside bool) view {
 	} else {
 		v.typical = medianOf(r.day[:d])
 	}
-	if n > 2 && setAside {
+	if n > 2 && (long || memory) {
 		v.values[v.setAside] = math.NaN()
 	} else {
 		v.setAside = -1
@@ -187,11 +193,28 @@ func logistic(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 // chance is the chance of breaking at some log odds.
 func chance(floor, z float64) float64 { return floor + (1-floor)*logistic(z) }
 
-// learned is the number a of each resource.
+// curve is what was learned of one resource: at log odds z without a, those of
+// breaking are a + z + steeper x (z + prior).
+type curve struct {
+	a, prior float64
+	steeper  float64 // not negative
+	rows     int
+}
+
+func (c *curve) logOdds(z float64) float64 { return c.a + z + c.steeper*(z+c.prior) }
+
+// learned is the curve of each resource.
 type learned struct {
-	cpu, mem         float64
-	splits           int
-	rowsCPU, rowsMem int
+	cpu, mem curve
+	splits   int
+}
+
+// chance is that of one resource at some log odds.
+func (l *learned) chance(cpu bool, z float64) float64 {
+	if cpu {
+		return chance(floorCPU, l.cpu.logOdds(z))
+	}
+	return chance(floorMem, l.mem.logOdds(z))
 }
 
 // shipped is a0 of a history of so many days.
@@ -206,32 +229,64 @@ type row struct {
 	exceed bool
 }
 
-// fit finds a by Newton's method: the mode of the weighted likelihood under the
-// prior.
-func fit(prior float64, rows []row, splits int) float64 {
-	a := prior
+// fit finds the curve by Newton's method: the mode of the weighted likelihood
+// under the priors, steeper kept from falling below 0.
+func fit(prior float64, rows []row, splits int) curve {
+	c := curve{a: prior, prior: prior, rows: len(rows)}
 	if len(rows) == 0 {
-		return a
+		return c
 	}
 	w := 1 / math.Sqrt(float64(splits))
 	for range 60 {
-		var g, h float64
-		for _, r := range rows {
-			p := logistic(a + r.z)
-			g += p
-			if r.exceed {
-				g--
-			}
-			h += p * (1 - p)
-		}
-		step := (w*g + priorPrecision*(a-prior)) / (w*h + priorPrecision)
-		step = math.Max(-1, math.Min(1, step))
-		a -= step
+		g := c.slope(rows, w)
+		step := math.Max(-1, math.Min(1, g.a/g.aa))
+		c.a -= step
 		if math.Abs(step) < 1e-9 {
 			break
 		}
 	}
-	return a
+	// The likelihood is concave: where it does not rise from here, 0 is best.
+	if c.slope(rows, w).s >= 0 {
+		return c
+	}
+	for range 60 {
+		g := c.slope(rows, w)
+		det := g.aa*g.ss - g.as*g.as
+		a := math.Max(-1, math.Min(1, (g.ss*g.a-g.as*g.s)/det))
+		s := math.Max(-0.3, math.Min(0.3, (g.aa*g.s-g.as*g.a)/det))
+		c.a -= a
+		c.steeper = math.Max(0, c.steeper-s)
+		if math.Abs(a)+math.Abs(s) < 1e-9 {
+			break
+		}
+	}
+	return c
+}
+
+// slope is the gradient and the second derivatives of the negative log
+// likelihood with its priors, by a and by steeper.
+type slope struct{ a, s, aa, as, ss float64 }
+
+func (c *curve) slope(rows []row, w float64) slope {
+	var g slope
+	for i := range rows {
+		r := &rows[i]
+		u := r.z + c.prior
+		p := logistic(c.logOdds(r.z))
+		e, q := p, p*(1-p)
+		if r.exceed {
+			e--
+		}
+		g.a += e
+		g.s += e * u
+		g.aa += q
+		g.as += q * u
+		g.ss += q * u * u
+	}
+	return slope{
+		w*g.a + priorPrecision*(c.a-c.prior), w*g.s + steepPrecision*c.steeper,
+		w*g.aa + priorPrecision, w * g.as, w*g.ss + steepPrecision,
+	}
 }
 
 // splits are the days of the history at which the fleet's past is judged.
