@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/leanfleet/leanfleet/internal/chart"
 	"github.com/leanfleet/leanfleet/internal/config"
 	"github.com/leanfleet/leanfleet/internal/report"
 	"github.com/leanfleet/leanfleet/rightsizing"
@@ -13,24 +16,26 @@ import (
 
 func newBacktest(a *app) *cobra.Command {
 	var req rightsizing.BacktestRequest
-	var scope scopeFlags
-	var train, test string
+	f := sizingFlags{several: true}
+	var train, test, png string
 	c := &cobra.Command{
 		Use:     "backtest",
 		GroupID: groupAnswers,
 		Short:   "What advice would have saved and broken, had it been followed",
 		Long: `Replays advice on the fleet's own history: at each split it advises from what was
 known then, and judges by what came. Beside it stand the published rules of
-others, doing nothing, and the clairvoyant, who knew what would come.`,
+others, doing nothing, and the clairvoyant, who knew what would come. The plot
+shows what each saves and breaks; --png writes it as a picture.`,
 		Example: `  leanfleet backtest --train 60d --test 14d --windows 4
-  leanfleet backtest --as-of 2013-09-29 --confidences 0.90,0.95,0.97 --policies leanfleet,aws-default
+  leanfleet backtest --as-of 2013-09-29 --confidence 90%,95%,97% --policies leanfleet,aws-default
+  leanfleet backtest --png backtest.png
   leanfleet backtest -o json`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			var err error
-			if req.Scope, err = scope.resolve(a); err != nil {
+			if err := f.resolve(a, c, &req.Request); err != nil {
 				return err
 			}
+			req.Confidences = f.confidence.list
 			for flag, x := range map[string]struct {
 				text string
 				into *time.Duration
@@ -45,17 +50,28 @@ others, doing nothing, and the clairvoyant, who knew what would come.`,
 			if err != nil {
 				return err
 			}
-			return a.print(backtestAnswer(a, &r, scope.location(a)))
+			if png != "" {
+				var picture bytes.Buffer
+				if err := backtestPlane(&r).WritePNG(&picture); err != nil {
+					return err
+				}
+				if err := writeWhole(png, picture.Bytes()); err != nil {
+					return err
+				}
+				a.note("wrote %s", png)
+			}
+			return a.print(backtestAnswer(a, &r, f.scope.location(a)))
 		},
 	}
-	scope.add(c, "the windows before --as-of")
-	sizingFlags(c, &req.Request)
-	f := c.Flags()
-	f.StringVar(&train, "train", "60d", "`length` of the history before each split")
-	f.StringVar(&test, "test", "14d", "`length` of the time after it")
-	f.IntVar(&req.Windows, "windows", 4, "`number` of splits, a test length apart")
-	f.Float64SliceVar(&req.Confidences, "confidences", []float64{rightsizing.DefaultConfidence}, "`shares` at which leanfleet is replayed")
-	f.StringSliceVar(&req.Policies, "policies", nil, "`rules` to compare; NAME+swap adds cheaper types of the same size (default all)")
+	f.add(c, &req.Request, "the windows before --as-of")
+	g := c.Flags()
+	g.StringVar(&train, "train", "60d", "`length` of the history before each split")
+	g.StringVar(&test, "test", "14d", "`length` of the time after it")
+	g.IntVar(&req.Windows, "windows", 4, "`number` of splits, a test length apart")
+	g.Var(&f.confidence, "confidences", "the former name of --confidence, `shares`")
+	_ = g.MarkHidden("confidences") // it is there
+	g.StringSliceVar(&req.Policies, "policies", nil, "`rules` to compare; NAME+swap adds cheaper types of the same size (default all)")
+	g.StringVar(&png, "png", "", "write what each rule saves and breaks as a picture to this `file`")
 	return c
 }
 
@@ -68,8 +84,8 @@ func backtestAnswer(a *app, r *rightsizing.BacktestResult, loc *time.Location) a
 			{Key: "shrunk", Header: "shrunk", Kind: report.KindInteger}, {Key: "broken_share", Header: "broken", Kind: report.KindRatio},
 			{Key: "broken_low", Header: "low", Kind: report.KindRatio, Wide: true}, {Key: "broken_high", Header: "high", Kind: report.KindRatio, Wide: true},
 			{Key: "broken_shrunk_share", Header: "of shrunk", Kind: report.KindRatio},
-			{Key: "saved_share", Header: "saved", Kind: report.KindRatio}, {Key: "of_clairvoyant", Header: "of clairvoyant", Kind: report.KindRatio},
-			moneyColumn(a, "saved", r.Currency, false), {Key: "memory_exceeded", Header: "memory exceeded", Kind: report.KindInteger, Wide: true},
+			{Key: "saved_share", Header: "saved", Kind: report.KindRatio}, {Key: "of_clairvoyant", Header: "of best", Kind: report.KindRatio},
+			moneyColumn(a, "saved", r.Currency, true), {Key: "memory_exceeded", Header: "memory exceeded", Kind: report.KindInteger, Wide: true},
 		},
 		Notes: damageNotes(r.Damaged),
 	}
@@ -82,6 +98,7 @@ func backtestAnswer(a *app, r *rightsizing.BacktestResult, loc *time.Location) a
 			moneyCell(a, &p.Saved, ""), report.Integer(int64(p.MemoryExceeded)),
 		})
 	}
+	t.Notes = append(t.Notes, "broken is of the changed hosts, of shrunk of those that lost CPU or memory; saved of the cost, of best of what the clairvoyant saves.")
 	for _, w := range r.Windows {
 		shift := ""
 		if w.Shift {
@@ -95,5 +112,121 @@ func backtestAnswer(a *app, r *rightsizing.BacktestResult, loc *time.Location) a
 				plural(int64(b.Candidates), "candidate"), report.FormatRatio(b.Stated), report.FormatRatio(b.Observed)))
 		}
 	}
-	return answer{result: r, rows: r.Pooled, table: t}
+	t.Notes = a.wrapped(t.Notes)
+	return answer{result: r, rows: r.Pooled, table: t, after: func() error {
+		if len(r.Pooled) == 0 {
+			return nil
+		}
+		fmt.Fprintln(a.out)
+		return report.Scatter(a.out, a.style, backtestScatter(r))
+	}}
+}
+
+// limitOf is the share that may break by the highest confidence but one that was
+// asked for: that of the list; false where none was.
+func limitOf(r *rightsizing.BacktestResult) (confidence float64, ok bool) {
+	for i := range r.Pooled {
+		if c := r.Pooled[i].Confidence; c != nil {
+			if *c == rightsizing.DefaultConfidence || !ok {
+				confidence, ok = *c, true
+			}
+		}
+	}
+	return confidence, ok
+}
+
+// policyName is a policy with what it states.
+func policyName(p *rightsizing.PolicyOutcome) string {
+	if p.Confidence == nil {
+		return p.Policy
+	}
+	return fmt.Sprintf("%s %.4g %%", p.Policy, *p.Confidence*100)
+}
+
+const swapSuffix = "+swap"
+
+// backtestScatter is what each policy saved and broke: digits for leanfleet,
+// letters for rules, in upper case with swaps added.
+func backtestScatter(r *rightsizing.BacktestResult) report.ScatterSpec {
+	s := report.ScatterSpec{Title: "what each rule saves and breaks", XName: "saved, of the cost", YName: "broken, of the changed hosts",
+		XKind: report.KindRatio, YKind: report.KindRatio}
+	if c, ok := limitOf(r); ok {
+		limit := 1 - c
+		s.Limit, s.LimitName = &limit, fmt.Sprintf("%.4g %%", limit*100)
+	}
+	letters := map[string]rune{}
+	digit := '1'
+	for i := range r.Pooled {
+		p := &r.Pooled[i]
+		x := report.ScatterPoint{Name: policyName(p), X: orNaN(p.SavedShare.Value), Y: orNaN(p.BrokenShare.Value)}
+		base, swapped := strings.CutSuffix(p.Policy, swapSuffix)
+		switch p.Policy {
+		case rightsizing.PolicyLeanfleet:
+			x.Mark, x.Strong = digit, true
+			digit = min(digit+1, '9')
+		case rightsizing.PolicyClairvoyant:
+			x.Mark = '*'
+		case rightsizing.PolicyDoNothing:
+			continue // it is where the axes begin
+		default:
+			if letters[base] == 0 {
+				letters[base] = 'a' + rune(len(letters)%26)
+			}
+			if x.Mark = letters[base]; swapped {
+				x.Mark += 'A' - 'a'
+			}
+		}
+		s.Points = append(s.Points, x)
+	}
+	return s
+}
+
+// backtestPlane is the same as a picture.
+func backtestPlane(r *rightsizing.BacktestResult) *chart.Plane {
+	p := &chart.Plane{Title: "What advice would have saved, and broken", XLabel: "saved, of the cost", YLabel: "broken, of the changed hosts"}
+	if n := len(r.Windows); n > 0 {
+		first, last := &r.Windows[0], &r.Windows[n-1]
+		p.Subtitle = fmt.Sprintf("back-test on %s: %s of %.0f days from %s to %s", plural(hostsOf(r), "host"), plural(int64(n), "window"),
+			first.Test.Duration().Hours()/24, first.Test.Start.Format(time.DateOnly), last.Test.End.Add(-time.Second).Format(time.DateOnly))
+	}
+	if c, ok := limitOf(r); ok {
+		p.Limit, p.LimitLabel = 1-c, fmt.Sprintf("%.4g %% may break at %.4g %%", (1-c)*100, c*100)
+	}
+	for i := range r.Pooled {
+		x := &r.Pooled[i]
+		if x.SavedShare.Value == nil {
+			continue
+		}
+		m := chart.Mark{Label: policyName(x), Role: chart.Other, Saved: *x.SavedShare.Value}
+		if x.BrokenShare.Value != nil {
+			m.Broken = *x.BrokenShare.Value
+		}
+		base, swapped := strings.CutSuffix(x.Policy, swapSuffix)
+		switch {
+		case x.Policy == rightsizing.PolicyLeanfleet:
+			m.Role = chart.Own
+			if x.BrokenShare.Low != nil && x.BrokenShare.High != nil {
+				m.Low, m.High = *x.BrokenShare.Low, *x.BrokenShare.High
+			}
+		case x.Policy == rightsizing.PolicyClairvoyant:
+			m.Role = chart.Bound
+		case x.Policy == rightsizing.PolicyDoNothing:
+			m.Role = chart.Origin
+		case swapped:
+			m.Role, m.Of = chart.Variant, base
+		}
+		p.Marks = append(p.Marks, m)
+	}
+	return p
+}
+
+// hostsOf is the number of hosts judged in the window that judges most.
+func hostsOf(r *rightsizing.BacktestResult) int64 {
+	n := 0
+	for _, w := range r.Windows {
+		for i := range w.Policies {
+			n = max(n, w.Policies[i].Hosts)
+		}
+	}
+	return int64(n)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -135,8 +136,11 @@ func (a *app) prepare(c *cobra.Command) error {
 		}
 		return err
 	}
-	if a.flags.output != "" {
+	if more := strings.Fields(c.Annotations[moreFormats]); a.flags.output != "" && !slices.Contains(more, a.flags.output) {
 		if err := a.config.Output.UnmarshalText([]byte(a.flags.output)); err != nil {
+			if len(more) > 0 {
+				err = fmt.Errorf("%w; here also %s", err, strings.Join(more, ", "))
+			}
 			return usage(fmt.Errorf("--output: %w", err))
 		}
 	}
@@ -151,6 +155,10 @@ func (a *app) prepare(c *cobra.Command) error {
 	}
 	return nil
 }
+
+// moreFormats is the annotation of verbs that write more formats than all do:
+// their names, separated by spaces. The verb finds the name in the flags.
+const moreFormats = "formats"
 
 // noConfig marks verbs that work without a configuration.
 const noConfig = "no-config"

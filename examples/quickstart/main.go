@@ -1,5 +1,5 @@
 // Command quickstart is the reference use of the library: two hosts, their
-// samples, and what their departments use.
+// samples, what their departments use and cost, and which sizes would do.
 //
 //	go run ./examples/quickstart
 package main
@@ -10,11 +10,13 @@ import (
 	"io"
 	"log"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/leanfleet/leanfleet"
 	"github.com/leanfleet/leanfleet/chargeback"
 	"github.com/leanfleet/leanfleet/fleet"
+	"github.com/leanfleet/leanfleet/rightsizing"
 )
 
 func main() {
@@ -87,6 +89,20 @@ func run(ctx context.Context, dir string, out io.Writer) error {
 	fmt.Fprintf(out, "\ncost of January 2024 in %s\n", report.Currency)
 	for _, g := range report.Groups {
 		fmt.Fprintf(out, "  %-14s %s for %.0f host hours (prices: %s)\n", g.Group, g.Cost, g.HostHours, g.PriceBasis)
+	}
+
+	// Which sizes would do? Changes that save at least 20 % of the cost, in a list
+	// of which 95 % stays within the limits.
+	advice, err := m.RightsizingRecommendations(ctx, 0.20, 0.95)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\nsizes at confidence %.2f, in %s a month\n", advice.Confidence, advice.Currency)
+	best := slices.DeleteFunc(advice.Recommendations, func(r rightsizing.Recommendation) bool { return r.Recommended == nil })
+	slices.SortStableFunc(best, func(x, y rightsizing.Recommendation) int { return y.MonthlySavings.Cmp(*x.MonthlySavings) })
+	for _, r := range best[:min(3, len(best))] {
+		fmt.Fprintf(out, "  %-14s %s -> %s saves %s, chance of breaking %.1f %%\n",
+			r.Name, r.Current.InstanceType, r.Recommended.InstanceType, r.MonthlySavings, r.BreakProbability*100)
 	}
 	return nil
 }

@@ -29,6 +29,8 @@ type Config struct {
 	Statistics Statistics `json:"statistics"`
 	// Prices are the user's own prices and where the providers' are read.
 	Prices Prices `json:"prices"`
+	// Rightsizing is how sizes are advised.
+	Rightsizing Rightsizing `json:"rightsizing"`
 }
 
 // BusinessHours are hours of the week that count as working time.
@@ -141,6 +143,50 @@ type GCPPrices struct {
 	Project string `json:"project" example:"my-project"`
 }
 
+// Rightsizing is how sizes are advised.
+type Rightsizing struct {
+	// Confidence is the share of the changed hosts that is to stay within the limits, above 0 and below 1: a promise about the list.
+	Confidence Share `json:"confidence"`
+	// MaxRisk is the largest chance of breaking that a single line may have, above 0 and at most 1.
+	MaxRisk Share `json:"max_risk"`
+	// MinSavings is the least share of its cost that a change has to save.
+	MinSavings Share `json:"min_savings"`
+	// MinMonthlySavings is the least amount that a change has to save in a month.
+	MinMonthlySavings Amount `json:"min_monthly_savings"`
+	// Burstable is whether burstable types are offered: to hosts that have one (keep), to all, or to none.
+	Burstable Burstable `json:"burstable"`
+	// AllowARM is whether types of the other architecture are offered too.
+	AllowARM bool `json:"allow_arm"`
+	// AllowFamilies are the only families that are offered, whatever their purpose; none given offers all current ones.
+	AllowFamilies []string `json:"allow_families" example:"[m7i, r7i]"`
+	// DenyFamilies are families that are never offered.
+	DenyFamilies []string `json:"deny_families" example:"[t3, c7a]"`
+	// Rules are policies of some hosts, such as those of a tag. The first that matches a host holds for it; what a rule does not give is that of this section. The hosts of a rule are a list of their own, about which its confidence is a promise.
+	Rules []SizingRule `json:"rules" example:"[{name: production, match: 'env=prod', confidence: 99%, max_risk: 5%}]"`
+}
+
+// SizingRule is a policy for some hosts.
+type SizingRule struct {
+	// Name is what answers call the rule by; empty is its selector.
+	Name string `json:"name" example:"production"`
+	// Match is which hosts the rule is for.
+	Match Selector `json:"match" jsonschema:"required" example:"env=prod"`
+	// Confidence is as in the section; empty is the section's.
+	Confidence Share `json:"confidence" example:"99%"`
+	// MaxRisk is as in the section; empty is the section's.
+	MaxRisk Share `json:"max_risk" example:"5%"`
+	// MinSavings is as in the section; empty is the section's.
+	MinSavings Share `json:"min_savings" example:"25%"`
+	// MinMonthlySavings is as in the section; empty is the section's.
+	MinMonthlySavings Amount `json:"min_monthly_savings" example:"50"`
+	// Burstable is as in the section; inherit is the section's.
+	Burstable RuleBurstable `json:"burstable"`
+	// Exclude is whether the hosts are left out of all advice.
+	Exclude bool `json:"exclude"`
+}
+
+func (r *SizingRule) setDefaults() { r.Burstable = BurstableInherit }
+
 // files are the settings that name files.
 func (p *Prices) files() []*string {
 	files := []*string{&p.CAFile}
@@ -188,6 +234,16 @@ func Default() *Config {
 			Rates:       []string{},
 			Precedence:  []Layer{LayerSheet, LayerLive, LayerEmbedded},
 			WarnAge:     Duration(90 * day),
+		},
+		Rightsizing: Rightsizing{
+			Confidence:        "95%",
+			MaxRisk:           "30%",
+			MinSavings:        "0%",
+			MinMonthlySavings: "0",
+			Burstable:         BurstableKeep,
+			AllowFamilies:     []string{},
+			DenyFamilies:      []string{},
+			Rules:             []SizingRule{},
 		},
 	}
 }

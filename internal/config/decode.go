@@ -232,7 +232,7 @@ func checkTag(n *yaml.Node, t reflect.Type) error {
 		if !boolean {
 			return fmt.Errorf("must be true or false, without quotes")
 		}
-	case numeric && t != reflect.TypeFor[Bytes]():
+	case numeric && !reflect.PointerTo(t).Implements(bothType):
 		if !number {
 			return fmt.Errorf("must be a number, without quotes")
 		}

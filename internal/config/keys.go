@@ -89,6 +89,10 @@ func typeName(t reflect.Type) string {
 		return "size"
 	case reflect.TypeFor[Resolution](), reflect.TypeFor[Percentile]():
 		return "number"
+	case reflect.TypeFor[Share]():
+		return "share"
+	case reflect.TypeFor[Amount]():
+		return "amount"
 	case reflect.TypeFor[TimeZone]():
 		return "time zone"
 	case reflect.TypeFor[Selector]():

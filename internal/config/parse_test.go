@@ -74,6 +74,14 @@ func TestFull(t *testing.T) {
 			Azure: AzurePrices{"http://localhost:8080/prices", "00000000-0000-0000-0000-000000000000"},
 			GCP:   GCPPrices{"https://c.example", "https://d.example", "my-project"},
 		},
+		Rightsizing: Rightsizing{
+			Confidence: "0.97", MaxRisk: "20%", MinSavings: "15%", MinMonthlySavings: "10", Burstable: BurstableExclude, AllowARM: true,
+			AllowFamilies: []string{"m7i", "r7i", "c7i"}, DenyFamilies: []string{"t3"},
+			Rules: []SizingRule{
+				{Name: "production", Match: "env=prod", Confidence: "99%", MaxRisk: "0.05", MinSavings: "0.25", MinMonthlySavings: "50.5", Burstable: "keep"},
+				{Match: "env=lab", Burstable: BurstableInherit, Exclude: true},
+			},
+		},
 	}
 	if diff := cmp.Diff(want, mustParse(t, string(data))); diff != "" {
 		t.Errorf("full.yaml (-want +got):\n%s", diff)
@@ -251,6 +259,8 @@ func TestApplyEnv(t *testing.T) {
 		"LEANFLEET_PRICES_AWS_URL": "https://a", "LEANFLEET_PRICES_AWS_QUERY_URL": "https://b", "LEANFLEET_PRICES_AWS_EC2_URL": "https://c",
 		"LEANFLEET_PRICES_AZURE_URL": "https://d", "LEANFLEET_PRICES_AZURE_SUBSCRIPTION": "s-1",
 		"LEANFLEET_PRICES_GCP_URL": "https://e", "LEANFLEET_PRICES_GCP_COMPUTE_URL": "https://f", "LEANFLEET_PRICES_GCP_PROJECT": "p-1",
+		"LEANFLEET_RIGHTSIZING_CONFIDENCE": "0.9", "LEANFLEET_RIGHTSIZING_MAX_RISK": "10%", "LEANFLEET_RIGHTSIZING_MIN_SAVINGS": "5%",
+		"LEANFLEET_RIGHTSIZING_MIN_MONTHLY_SAVINGS": "3", "LEANFLEET_RIGHTSIZING_BURSTABLE": "allow", "LEANFLEET_RIGHTSIZING_ALLOW_ARM": "true",
 	}
 	for _, k := range Keys() {
 		if _, ok := env[k.Variable]; k.Variable != "" && !ok {
@@ -267,6 +277,8 @@ func TestApplyEnv(t *testing.T) {
 	want.Statistics.Over = OverHosts
 	want.Prices.WarnAge, want.Prices.CAFile = Duration(30*day), "ca.pem"
 	want.Prices.AWS = AWSPrices{true, "https://a", "https://b", "https://c"}
+	want.Rightsizing.Confidence, want.Rightsizing.MaxRisk, want.Rightsizing.MinSavings = "0.9", "10%", "5%"
+	want.Rightsizing.MinMonthlySavings, want.Rightsizing.Burstable, want.Rightsizing.AllowARM = "3", BurstableAllow, true
 	want.Prices.Azure, want.Prices.GCP = AzurePrices{"https://d", "s-1"}, GCPPrices{"https://e", "https://f", "p-1"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

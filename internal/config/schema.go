@@ -104,6 +104,7 @@ var (
 	timeType     = reflect.TypeFor[time.Time]()
 	textType     = reflect.TypeFor[encoding.TextUnmarshaler]()
 	numberType   = reflect.TypeFor[interface{ acceptsNumber() }]()
+	bothType     = reflect.TypeFor[interface{ acceptsText() }]() // of those that accept numbers, too
 	defaultsType = reflect.TypeFor[defaulted]()
 )
 

@@ -95,6 +95,10 @@ func mapType(t reflect.Type) *jsonschema.Schema {
 		return s
 	case reflect.TypeFor[Bytes]():
 		return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{{Type: "integer", Minimum: "0"}, text(bytesPattern)}}
+	case reflect.TypeFor[Share]():
+		return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{{Type: "number", Minimum: "0", Maximum: "1"}, text(sharePattern)}}
+	case reflect.TypeFor[Amount]():
+		return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{{Type: "number", Minimum: "0"}, text(amountPattern)}}
 	case reflect.TypeFor[Clock]():
 		return text(clockPattern)
 	case reflect.TypeFor[DayRange]():

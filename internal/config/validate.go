@@ -51,6 +51,47 @@ func validate(c *Config, report func(path, message string)) {
 	}
 	validateMetrics(c.Metrics, report)
 	validatePrices(&c.Prices, check)
+	validateRightsizing(&c.Rightsizing, check)
+}
+
+func validateRightsizing(r *Rightsizing, check func(ok bool, path, format string, args ...any)) {
+	const section = "rightsizing."
+	for key, given := range map[string]bool{"confidence": r.Confidence != "", "max_risk": r.MaxRisk != "", "min_savings": r.MinSavings != "", "min_monthly_savings": r.MinMonthlySavings != ""} {
+		check(given, section+key, "must have a value; leave the key out to get the default")
+	}
+	shares := func(path string, confidence, maxRisk, minSavings Share) {
+		c, given := confidence.Value()
+		check(!given || c > 0 && c < 1, path+"confidence", "must lie above 0 and below 1; not %s", confidence)
+		m, given := maxRisk.Value()
+		check(!given || m > 0 && m <= 1, path+"max_risk", "must lie above 0 and be at most 1; not %s", maxRisk)
+		s, given := minSavings.Value()
+		check(!given || s >= 0 && s < 1, path+"min_savings", "must be at least 0 and below 1; not %s", minSavings)
+	}
+	shares(section, r.Confidence, r.MaxRisk, r.MinSavings)
+	for key, list := range map[string][]string{"allow_families": r.AllowFamilies, "deny_families": r.DenyFamilies} {
+		for i, name := range list {
+			path := fmt.Sprintf("%s%s[%d]", section, key, i)
+			check(strings.TrimSpace(name) != "", path, "must name a family, such as m7i")
+			check(slices.Index(list, name) == i, path, "%s is there twice", name)
+		}
+	}
+	for i, name := range r.DenyFamilies {
+		check(!slices.Contains(r.AllowFamilies, name), fmt.Sprintf("%sdeny_families[%d]", section, i), "%s is allowed as well", name)
+	}
+	names := map[string]int{}
+	for i, rule := range r.Rules {
+		path := fmt.Sprintf("%srules[%d].", section, i)
+		shares(path, rule.Confidence, rule.MaxRisk, rule.MinSavings)
+		key, name := "name", rule.Name
+		if name == "" {
+			key, name = "match", string(rule.Match)
+		}
+		first, twice := names[name]
+		check(!twice, path+key, "%q is the name of rule number %d already", name, first+1)
+		if !twice && name != "" {
+			names[name] = i
+		}
+	}
 }
 
 func validatePrices(p *Prices, check func(ok bool, path, format string, args ...any)) {

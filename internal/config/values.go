@@ -194,6 +194,7 @@ func (b *Bytes) UnmarshalText(text []byte) (err error) {
 }
 
 func (*Bytes) acceptsNumber() {}
+func (*Bytes) acceptsText()   {}
 
 // Resolution is the smallest difference a metric keeps: a power of ten from
 // 0.000001 to 1, or 1024 or 1048576 for bytes kept in KiB or MiB. Others could
@@ -261,6 +262,74 @@ func (p Percentile) MarshalText() ([]byte, error) {
 func (p Percentile) MarshalJSON() ([]byte, error) { return p.MarshalText() }
 
 func (*Percentile) acceptsNumber() {}
+
+// Share is a share from 0 to 1, written 0.95 or "95%". The empty text is none
+// given.
+type Share string
+
+// sharePattern is the form of [Share] for the schema.
+const sharePattern = `^(?:[0-9]+(?:\.[0-9]+)?%?)?$`
+
+// UnmarshalText reads a number from 0 to 1, a percentage, or nothing.
+func (s *Share) UnmarshalText(text []byte) error {
+	if v, given := Share(text).Value(); given && !(v >= 0 && v <= 1) {
+		return fmt.Errorf("%q is not a share; use a number from 0 to 1 or a percentage, such as 0.95 or 95%%", text)
+	}
+	*s = Share(text)
+	return nil
+}
+
+// Value returns the share, and whether one is given. A text that UnmarshalText
+// would refuse is not a number.
+func (s Share) Value() (v float64, given bool) {
+	if s == "" {
+		return 0, false
+	}
+	number, percent := strings.CutSuffix(string(s), "%")
+	v, err := parseFloat(number)
+	if err != nil {
+		return math.NaN(), true
+	}
+	if percent {
+		v /= 100
+	}
+	return v, true
+}
+
+func (*Share) acceptsNumber() {}
+func (*Share) acceptsText()   {}
+
+// Amount is an amount of money, not negative, in the currency asked for. The
+// empty text is none given.
+type Amount string
+
+// amountPattern is the form of [Amount] for the schema.
+const amountPattern = `^(?:[0-9]+(?:\.[0-9]+)?)?$`
+
+// UnmarshalText reads a number that is not negative, or nothing.
+func (a *Amount) UnmarshalText(text []byte) error {
+	if v, given := Amount(text).Value(); given && !(v >= 0) {
+		return fmt.Errorf("%q is not an amount; use a number that is not negative, such as 10 or 12.50", text)
+	}
+	*a = Amount(text)
+	return nil
+}
+
+// Value returns the amount, and whether one is given. A text that UnmarshalText
+// would refuse is not a number.
+func (a Amount) Value() (v float64, given bool) {
+	if a == "" {
+		return 0, false
+	}
+	v, err := parseFloat(string(a))
+	if err != nil {
+		return math.NaN(), true
+	}
+	return v, true
+}
+
+func (*Amount) acceptsNumber() {}
+func (*Amount) acceptsText()   {}
 
 // TimeZone is the name of an IANA time zone of package zones; empty means UTC,
 // or the zone of the surrounding settings.

@@ -198,3 +198,47 @@ func again[T comparable](t *testing.T, s string, a, b *T) {
 		t.Errorf("%q reads as %v, which is written %q and reads as %v, %v", s, *a, text, *b, err)
 	}
 }
+
+// TestShareAndAmount: what is taken, and what number it is.
+func TestShareAndAmount(t *testing.T) {
+	share := func(text string, want float64, given bool) {
+		t.Helper()
+		var s Share
+		if err := s.UnmarshalText([]byte(text)); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+		if v, ok := s.Value(); v != want || ok != given {
+			t.Errorf("%q: %v, %v", text, v, ok)
+		}
+	}
+	share("", 0, false)
+	share("0", 0, true)
+	share("1", 1, true)
+	share("0.95", 0.95, true)
+	share("95%", 0.95, true)
+	share("0.5%", 0.005, true)
+	for _, text := range []string{"101%", "1.1", "-0.1", "many", "%", "95 %", "NaN", "1e9%"} {
+		var s Share
+		if err := s.UnmarshalText([]byte(text)); err == nil || s != "" {
+			t.Errorf("%q was taken", text)
+		}
+	}
+	amount := func(text string, want float64, given bool) {
+		t.Helper()
+		var a Amount
+		if err := a.UnmarshalText([]byte(text)); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+		if v, ok := a.Value(); v != want || ok != given {
+			t.Errorf("%q: %v, %v", text, v, ok)
+		}
+	}
+	amount("", 0, false)
+	amount("12.50", 12.5, true)
+	for _, text := range []string{"-1", "ten", "$5", "Inf"} {
+		var a Amount
+		if err := a.UnmarshalText([]byte(text)); err == nil || a != "" {
+			t.Errorf("%q was taken", text)
+		}
+	}
+}

@@ -69,6 +69,32 @@ func (Layer) words() []string { return []string{"sheet", "live", "embedded"} }
 // UnmarshalText takes one of the layers.
 func (l *Layer) UnmarshalText(text []byte) error { return takeWord(l, text, l.words()) }
 
+// Burstable is to whom burstable types are offered.
+type Burstable string
+
+// To whom burstable types are offered.
+const (
+	BurstableKeep    Burstable = "keep"    // hosts that have one today
+	BurstableAllow   Burstable = "allow"   // every host
+	BurstableExclude Burstable = "exclude" // none
+)
+
+func (Burstable) words() []string { return []string{"keep", "allow", "exclude"} }
+
+// UnmarshalText takes one of the words.
+func (b *Burstable) UnmarshalText(text []byte) error { return takeWord(b, text, b.words()) }
+
+// RuleBurstable is a [Burstable] of a rule, which may leave it to the section.
+type RuleBurstable string
+
+// BurstableInherit leaves the choice to the section.
+const BurstableInherit RuleBurstable = "inherit"
+
+func (RuleBurstable) words() []string { return []string{"inherit", "keep", "allow", "exclude"} }
+
+// UnmarshalText takes one of the words.
+func (b *RuleBurstable) UnmarshalText(text []byte) error { return takeWord(b, text, b.words()) }
+
 // worded is a type with a fixed list of words.
 type worded interface{ words() []string }
 

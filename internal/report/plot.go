@@ -41,6 +41,9 @@ type PlotSpec struct {
 	// Height is the greatest number of rows above the lowest; 0 means 10. Where a coarser round step needs fewer, fewer
 	// are drawn.
 	Height int
+	// Peaks shows in each column the greatest of its points, and no line between
+	// two: for what must not be made smaller by drawing it.
+	Peaks bool
 	// Tight lets the y-axis begin near the smallest value instead of at zero, so that small changes are seen.
 	Tight bool
 }
@@ -117,7 +120,7 @@ func (s PlotSpec) draw(b *strings.Builder, style Style, n int, y axis) {
 	columns := max(min(width, plotWidthMax)-left, plotColumns)
 	data := make([][]float64, len(s.Series))
 	for i, series := range s.Series {
-		data[i] = resample(series.Values, columns)
+		data[i] = s.fit(series.Values, columns)
 		for x, v := range data[i] {
 			data[i][x] = y.share(v)
 		}
@@ -143,7 +146,11 @@ func (s PlotSpec) draw(b *strings.Builder, style Style, n int, y axis) {
 	}
 	if n > columns {
 		mean := strconv.FormatFloat(float64(n)/float64(columns), 'f', 1, 64)
-		b.WriteString(style.paint(ansiDim, "each column is the mean of about "+mean+" points") + "\n")
+		figure := "mean"
+		if s.Peaks {
+			figure = "greatest"
+		}
+		b.WriteString(style.paint(ansiDim, "each column is the "+figure+" of about "+mean+" points") + "\n")
 	}
 }
 
@@ -301,6 +308,30 @@ func (a axis) labelWidth() int {
 		widest = max(widest, cellWidth(a.label(float64(row)/float64(a.rows))))
 	}
 	return widest
+}
+
+// fit brings points to a number of columns.
+func (s PlotSpec) fit(values []float64, columns int) []float64 {
+	if s.Peaks {
+		return peaks(values, columns)
+	}
+	return resample(values, columns)
+}
+
+// peaks fits points to a number of columns: each shows the greatest of the known
+// points that fall on it, or the one point it belongs to.
+func peaks(values []float64, columns int) []float64 {
+	out := make([]float64, columns)
+	n := len(values)
+	for x := range out {
+		out[x] = math.NaN()
+		for _, v := range values[x*n/columns : max((x+1)*n/columns, x*n/columns+1)] {
+			if finite(v) && !(v <= out[x]) {
+				out[x] = v
+			}
+		}
+	}
+	return out
 }
 
 // resample fits points to a number of columns. Fewer points are joined by lines, where both ends are known, and

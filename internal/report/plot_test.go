@@ -272,3 +272,24 @@ func TestBar(t *testing.T) {
 	f(Style{}, 0.5, 4, "##  ")
 	f(Style{}, math.Inf(1), 4, "###>")
 }
+
+// TestPeaks: no drawing makes the greatest value smaller.
+func TestPeaks(t *testing.T) {
+	nan := math.NaN()
+	f := func(values []float64, columns int, want ...float64) {
+		t.Helper()
+		if got := peaks(values, columns); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%v: got %v, want %v", values, got, want)
+		}
+	}
+	f([]float64{1, 9, 2}, 3, 1, 9, 2)
+	f([]float64{1, 9, 2}, 5, 1, 1, 9, 9, 2)
+	f([]float64{1, 9, 2, nan, nan, -3, nan, math.Inf(1)}, 4, 9, 2, -3, nan)
+	f([]float64{nan}, 2, nan, nan)
+	var b strings.Builder
+	spec := PlotSpec{Kind: KindInteger, Peaks: true, Series: []PlotSeries{{"", make([]float64, 500)}}}
+	spec.Series[0].Values[250] = 8
+	if err := Plot(&b, Style{Unicode: true, Width: 60}, spec); err != nil || !strings.Contains(strings.SplitN(b.String(), "\n", 2)[0], "╮") || !strings.Contains(b.String(), "each column is the greatest of about") {
+		t.Errorf("%v:\n%s", err, b.String())
+	}
+}
