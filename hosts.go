@@ -46,6 +46,12 @@ func (m *Monitor) AddHost(ctx context.Context, name string, tags fleet.Tags, opt
 	return nil
 }
 
+// Records returns the records that a selector matches in a window, by host,
+// then time; see [fleet.Source].
+func (m *Monitor) Records(ctx context.Context, sel fleet.Selector, w fleet.Window) ([]fleet.Record, error) {
+	return m.store.Records(ctx, sel, w)
+}
+
 // PutRecords states what hosts are; see [fleet.Sink]. At, Who and Effective of
 // the put are filled in where they are empty.
 func (m *Monitor) PutRecords(ctx context.Context, statements []fleet.Statement, put fleet.Put) (fleet.PutResult, error) {

@@ -148,9 +148,9 @@ func (m *Monitor) identify(ctx context.Context, keys []string, sel string, at ti
 		ids = append(ids, id)
 	}
 	if sel != "" {
-		matching, err := fleet.ParseSelector(sel)
+		matching, err := m.environment().Selector(sel)
 		if err != nil {
-			return nil, fleet.BadRequest(err)
+			return nil, err
 		}
 		records, err := m.store.Records(ctx, matching, fleet.Window{Start: at, End: at.Add(time.Millisecond)})
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/leanfleet/leanfleet/fleet"
 	"github.com/leanfleet/leanfleet/internal/catalog"
+	"github.com/leanfleet/leanfleet/internal/cloudcli"
 	"github.com/leanfleet/leanfleet/internal/files"
 )
 
@@ -20,8 +21,11 @@ type ImportRequest struct {
 	// Samples are paths of CSV (plain, gzip, zstd) or Parquet files; "-" is
 	// standard input.
 	Samples []string `json:"samples,omitempty"`
-	// Inventory are paths of inventory files in CSV.
+	// Inventory are paths of inventory files: in CSV, or as From says.
 	Inventory []string `json:"inventory,omitempty"`
+	// From is what wrote the inventory files: "csv" (the default), "aws-cli",
+	// "az-cli", "gcloud", or "auto" for any of these tools.
+	From string `json:"from,omitempty"`
 	// Map renames columns of sample files: the file's name to ours, "-" to leave
 	// one out.
 	Map map[string]string `json:"map,omitempty"`
@@ -68,6 +72,8 @@ type ImportResult struct {
 	// UnknownTypes are instance types of the inventory that the catalogue does
 	// not know, so that the size of their hosts is unknown.
 	UnknownTypes []UnknownType `json:"unknown_types,omitempty"`
+	// Notes are what a careful reader of the files should know.
+	Notes []string `json:"notes,omitempty"`
 	// Seconds is how long it took.
 	Seconds float64 `json:"seconds"`
 }
@@ -121,16 +127,42 @@ func count(list []string, s string) int {
 	return n
 }
 
+// readInventory reads what a file states of hosts.
+func (m *Monitor) readInventory(ctx context.Context, load fleet.Load, req ImportRequest, path string) (statements []fleet.Statement, notes []string, err error) {
+	if req.From == "" || req.From == "csv" {
+		statements, err = files.ReadInventory(ctx, path, files.InventoryOptions{Stdin: req.Stdin, Directory: req.Directory})
+		return statements, nil, err
+	}
+	format, err := cloudcli.ParseFormat(req.From)
+	if err != nil {
+		return nil, nil, fleet.BadRequest(err)
+	}
+	listed, err := cloudcli.Read(ctx, path, cloudcli.Options{Format: format, Stdin: req.Stdin, Directory: req.Directory})
+	if err != nil {
+		return nil, nil, err
+	}
+	at := req.Effective
+	if at.IsZero() {
+		at = m.options.Clock()
+	}
+	statements, err = listed.StatementsFor(at, func(id fleet.HostID) (bool, error) {
+		records, err := load.Records(ctx, string(id), at)
+		return len(records) > 0, err
+	})
+	return statements, listed.Notes, err
+}
+
 // load stages the files: inventories first, because samples may need the
 // capacities they state.
 func (m *Monitor) load(ctx context.Context, load fleet.Load, req ImportRequest) (ImportResult, error) {
 	var result ImportResult
 	put := m.put(fleet.Put{Effective: req.Effective, Correct: req.Correct, Why: req.Why, Origin: fleet.OriginImport})
 	for _, path := range req.Inventory {
-		statements, err := files.ReadInventory(ctx, path, files.InventoryOptions{Stdin: req.Stdin, Directory: req.Directory})
+		statements, notes, err := m.readInventory(ctx, load, req, path)
 		if err != nil {
 			return result, err
 		}
+		result.Notes = append(result.Notes, notes...)
 		if put.Why = req.Why; put.Why == "" {
 			put.Why = "import of " + path
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/leanfleet/leanfleet/collect"
 	"github.com/leanfleet/leanfleet/fleet"
 	"github.com/leanfleet/leanfleet/internal/catalog"
 	"github.com/leanfleet/leanfleet/internal/store"
@@ -40,6 +41,9 @@ type Options struct {
 	MemoryBudget int64
 	// Prices are the user's own prices and the sources of live ones.
 	Prices PriceOptions
+	// Collecting tells what the collectors of this process did, for Status; nil
+	// is none.
+	Collecting func() collect.Status
 	// PricesOnly opens no store: Dir need not exist, and a process that writes
 	// to it is no hindrance. Only operations about prices can then be run.
 	PricesOnly bool

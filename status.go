@@ -1,13 +1,18 @@
 package leanfleet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/leanfleet/leanfleet/collect"
 	"github.com/leanfleet/leanfleet/fleet"
+	"github.com/leanfleet/leanfleet/internal/diskspace"
 	"github.com/leanfleet/leanfleet/internal/store"
 )
 
@@ -37,12 +42,28 @@ func (l Level) ExitCode() int {
 
 // StatusRequest asks what is stored and what is wrong with it.
 type StatusRequest struct {
-	// MaxAge makes it critical when the newest sample ended longer ago; 0 does
-	// not look at the age.
+	// MaxAge makes it critical when the newest sample ended longer ago, and lists
+	// with a warning each host whose own did though it is not known to be stopped;
+	// 0 does not look at the age.
 	MaxAge time.Duration `json:"max_age,omitzero"`
+	// MinCoverage warns of hosts of whose lifetime in Range less than this share
+	// was measured, in (0, 1]; 0 does not look at it.
+	MinCoverage float64 `json:"min_coverage,omitzero"`
+	// Range is the time that MinCoverage looks at; "" is 24h.
+	Range string `json:"range,omitempty"`
+	// MinFree warns when less than this share of the file system is left, and
+	// makes a quarter of it critical; 0 is 0.05.
+	MinFree float64 `json:"min_free,omitzero"`
 	// Verify reads every file against its checksum.
 	Verify bool `json:"verify,omitempty"`
 }
+
+const (
+	defaultMinFree    = 0.05
+	defaultStatusTime = "24h"
+	// clockTolerance is how far ahead of the clock a sample may end.
+	clockTolerance = 5 * time.Minute
+)
 
 // StatusResult is the answer to a [StatusRequest].
 type StatusResult struct {
@@ -56,10 +77,41 @@ type StatusResult struct {
 	AgeSeconds *float64 `json:"age_seconds"`
 	// Simulated says that hosts of a synthetic fleet are stored.
 	Simulated bool `json:"simulated"`
+	// Space is what is left on the file system of the directory.
+	Space *diskspace.Space `json:"space,omitempty"`
+	// Silent are the hosts, not known to be stopped, whose newest sample ended
+	// longer ago than MaxAge.
+	Silent []HostAge `json:"silent,omitempty"`
+	// Gaps are the hosts of which too little was measured in Window.
+	Gaps   []HostCoverage `json:"gaps,omitempty"`
+	Window *fleet.Window  `json:"window,omitempty"`
+	// Ahead are the hosts whose newest sample ends in the future: their clock, or
+	// this machine's, is wrong.
+	Ahead []HostAge `json:"ahead,omitempty"`
+	// Collector is what the process did that holds the directory and measures.
+	Collector *collect.Status `json:"collector,omitempty"`
+}
+
+// HostAge is how long ago the newest sample of a host ended; negative is in the
+// future.
+type HostAge struct {
+	Host       fleet.HostID `json:"host"`
+	Name       string       `json:"name"`
+	AgeSeconds float64      `json:"age_seconds"`
+}
+
+// HostCoverage is how much of a host's lifetime was measured.
+type HostCoverage struct {
+	Host     fleet.HostID `json:"host"`
+	Name     string       `json:"name"`
+	Coverage float64      `json:"coverage"`
 }
 
 // Status answers what is stored and what is wrong with it.
 func (m *Monitor) Status(ctx context.Context, req StatusRequest) (StatusResult, error) {
+	if req.MinCoverage < 0 || req.MinCoverage > 1 || req.MinFree < 0 || req.MinFree >= 1 || req.MaxAge < 0 {
+		return StatusResult{}, fleet.BadRequest(fmt.Errorf("status: shares lie between 0 and 1, ages are not negative"))
+	}
 	s, err := m.store.Status()
 	if err != nil {
 		return StatusResult{}, err
@@ -72,16 +124,98 @@ func (m *Monitor) Status(ctx context.Context, req StatusRequest) (StatusResult, 
 		}
 		r.Store.Damaged = addProblems(r.Store.Damaged, r.Store.Unlisted, found)
 	}
+	now := m.options.Clock()
 	if s.Samples > 0 {
 		perSample := float64(s.DayBytes) / float64(s.Samples)
-		age := m.options.Clock().Sub(s.Seen.End).Seconds()
+		age := now.Sub(s.Seen.End).Seconds()
 		r.BytesPerSample, r.AgeSeconds = &perSample, &age
 	}
-	if r.Simulated, err = m.simulated(ctx); err != nil {
+	if space, err := diskspace.Of(s.Dir); err == nil {
+		r.Space = &space
+	}
+	if m.options.Collecting != nil {
+		c := m.options.Collecting()
+		r.Collector = &c
+	}
+	if err := m.statusOfHosts(ctx, req, now, &r); err != nil {
 		return StatusResult{}, err
 	}
 	r.judge(req)
 	return r, nil
+}
+
+// statusOfHosts looks at each host: whether it is silent, ahead of the clock,
+// measured.
+func (m *Monitor) statusOfHosts(ctx context.Context, req StatusRequest, now time.Time, r *StatusResult) error {
+	records, err := m.store.Records(ctx, fleet.Selector{}, fleet.Window{})
+	if err != nil {
+		return err
+	}
+	r.Simulated = fleet.AnySimulated(records)
+	last := map[fleet.HostID]*fleet.Record{}
+	for i := range records {
+		last[records[i].Host] = &records[i] // in the order of time
+	}
+	for _, id := range slices.Sorted(maps.Keys(last)) {
+		x := last[id]
+		if x.Seen.IsZero() {
+			continue
+		}
+		age := now.Sub(x.Seen.End)
+		entry := HostAge{Host: id, Name: x.DisplayName(), AgeSeconds: age.Seconds()}
+		switch {
+		case age < -clockTolerance:
+			r.Ahead = append(r.Ahead, entry)
+		case req.MaxAge > 0 && age > req.MaxAge && x.State != fleet.StateStopped && x.State != fleet.StateTerminated:
+			r.Silent = append(r.Silent, entry)
+		}
+	}
+	if req.MinCoverage == 0 {
+		return nil
+	}
+	return m.statusCoverage(ctx, req, r, last)
+}
+
+// statusCoverage finds the hosts of which too little was measured. What counts
+// is the metric that was measured most.
+func (m *Monitor) statusCoverage(ctx context.Context, req StatusRequest, r *StatusResult, last map[fleet.HostID]*fleet.Record) error {
+	env := m.environment()
+	env.Blackouts = nil
+	q, err := env.Resolve(fleet.Scope{Range: req.Range}, defaultStatusTime)
+	if err != nil {
+		return err
+	}
+	r.Window = &q.Window
+	type sum struct{ covered, expected time.Duration }
+	best := map[fleet.HostID]float64{}
+	for _, name := range []string{"cpu_usage", "memory_usage"} {
+		metric, err := m.options.Metrics.Lookup(name)
+		if err != nil {
+			return err
+		}
+		hosts := map[fleet.HostID]sum{}
+		for p, err := range m.store.Profiles(ctx, fleet.Query{Metric: metric, Window: q.Window}) {
+			if err != nil {
+				return err
+			}
+			s := hosts[p.Record.Host]
+			s.covered += min(p.Covered, p.Expected)
+			s.expected += p.Expected
+			hosts[p.Record.Host] = s
+		}
+		for id, s := range hosts {
+			if s.expected > 0 {
+				best[id] = max(best[id], s.covered.Seconds()/s.expected.Seconds())
+			}
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(best)) {
+		if best[id] < req.MinCoverage {
+			r.Gaps = append(r.Gaps, HostCoverage{Host: id, Name: last[id].DisplayName(), Coverage: best[id]})
+		}
+	}
+	slices.SortStableFunc(r.Gaps, func(a, b HostCoverage) int { return cmp.Compare(a.Coverage, b.Coverage) })
+	return nil
 }
 
 // addProblems adds what was found to a list, unless that or another list has it.
@@ -95,43 +229,96 @@ func addProblems(list, other, found []store.FileProblem) []store.FileProblem {
 	return list
 }
 
-// judge sets the level by the worst finding.
-func (r *StatusResult) judge(req StatusRequest) {
-	find := func(l Level, format string, args ...any) {
-		r.Findings = append(r.Findings, fmt.Sprintf(format, args...))
-		if l == LevelCritical || r.Level == LevelOK {
-			r.Level = l
-		}
-	}
-	for _, p := range r.Store.Damaged {
-		find(LevelCritical, "%s: %s", p.Path, p.Problem)
-	}
-	for _, p := range r.Store.Unlisted {
-		find(LevelWarning, "%s: %s", p.Path, p.Problem)
-	}
-	for _, p := range r.Store.Problems {
-		find(LevelWarning, "%s", p)
-	}
-	if r.AgeSeconds == nil {
-		find(LevelUnknown, "no samples are stored")
-		return
-	}
-	age := time.Duration(*r.AgeSeconds * float64(time.Second))
-	if age < 0 {
-		find(LevelWarning, "the newest sample ends %s in the future: a clock is wrong, or the file's", (-age).Round(time.Second))
-	}
-	if req.MaxAge > 0 && age > req.MaxAge {
-		find(LevelCritical, "the newest sample ended %s ago, more than %s", age.Round(time.Second), req.MaxAge)
+// find adds a finding; the level is that of the worst.
+func (r *StatusResult) find(l Level, format string, args ...any) {
+	r.Findings = append(r.Findings, fmt.Sprintf(format, args...))
+	rank := []Level{LevelOK, LevelUnknown, LevelWarning, LevelCritical}
+	if slices.Index(rank, l) > slices.Index(rank, r.Level) {
+		r.Level = l
 	}
 }
 
-// simulated says whether any host is of a synthetic fleet.
-func (m *Monitor) simulated(ctx context.Context) (bool, error) {
-	records, err := m.store.Records(ctx, fleet.Selector{}, fleet.Window{})
-	if err != nil {
-		return false, err
+// judge sets the level by the worst finding.
+func (r *StatusResult) judge(req StatusRequest) {
+	for _, p := range r.Store.Damaged {
+		r.find(LevelCritical, "%s: %s", p.Path, p.Problem)
 	}
-	return fleet.AnySimulated(records), nil
+	for _, p := range r.Store.Unlisted {
+		r.find(LevelWarning, "%s: %s", p.Path, p.Problem)
+	}
+	for _, p := range r.Store.Problems {
+		r.find(LevelWarning, "%s", p)
+	}
+	r.judgeSpace(cmp.Or(req.MinFree, defaultMinFree))
+	r.judgeCollector()
+	if r.AgeSeconds == nil {
+		r.find(LevelUnknown, "no samples are stored")
+		return
+	}
+	age := time.Duration(*r.AgeSeconds * float64(time.Second))
+	if req.MaxAge > 0 && age > req.MaxAge {
+		r.find(LevelCritical, "the newest sample ended %s ago, more than %s", age.Round(time.Second), req.MaxAge)
+	}
+	if n := len(r.Ahead); n > 0 {
+		r.find(LevelWarning, "the newest sample of %s ends in the future, up to %s: a clock is wrong, or the file's", hostList(r.Ahead), time.Duration(-leastAge(r.Ahead)*float64(time.Second)).Round(time.Second))
+	}
+	if len(r.Silent) > 0 {
+		r.find(LevelWarning, "silent for more than %s, and not known to be stopped: %s", req.MaxAge, hostList(r.Silent))
+	}
+	if n := len(r.Gaps); n > 0 {
+		worst := r.Gaps[0]
+		r.find(LevelWarning, "measured for less than %.4g %% of the time they ran: %d hosts; worst is %s with %.4g %%", req.MinCoverage*100, n, worst.Name, worst.Coverage*100)
+	}
+}
+
+func (r *StatusResult) judgeSpace(least float64) {
+	if r.Space == nil || r.Space.Total == 0 {
+		return
+	}
+	left := float64(r.Space.Free) / float64(r.Space.Total)
+	level := LevelWarning
+	if left < least/4 {
+		level = LevelCritical
+	}
+	if left < least {
+		r.find(level, "%.2g %% of the file system is left, less than %.4g %%", left*100, least*100)
+	}
+}
+
+// judgeCollector looks at what the measuring process did.
+func (r *StatusResult) judgeCollector() {
+	c := r.Collector
+	if c == nil {
+		return
+	}
+	for _, t := range c.Tasks {
+		if t.Consecutive >= 3 {
+			r.find(LevelWarning, "collector %s failed %d times in a row: %s", t.Name, t.Consecutive, t.LastError)
+		}
+	}
+	if c.Waiting > 0 && c.LastSinkError != "" {
+		r.find(LevelWarning, "%d samples wait to be stored: %s", c.Waiting, c.LastSinkError)
+	}
+	if lost := c.Dropped + c.Refused; lost > 0 {
+		r.find(LevelCritical, "%d samples were lost: %d dropped, %d refused", lost, c.Dropped, c.Refused)
+	}
+}
+
+// hostList names the first of some hosts.
+func hostList(list []HostAge) string {
+	var names []string
+	for i, h := range list {
+		if i == 5 {
+			names = append(names, fmt.Sprintf("%d more", len(list)-i))
+			break
+		}
+		names = append(names, h.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+func leastAge(list []HostAge) float64 {
+	return slices.MinFunc(list, func(a, b HostAge) int { return cmp.Compare(a.AgeSeconds, b.AgeSeconds) }).AgeSeconds
 }
 
 // RetainRequest asks to drop the days beyond the retention.

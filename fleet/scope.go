@@ -102,7 +102,7 @@ func (e Environment) resolve(s Scope, defaultRange string) (Question, error) {
 	if q.Window, err = ParseWindow(s.Range, q.AsOf, q.Location); err != nil {
 		return q, err
 	}
-	if q.Hosts, err = ParseSelector(s.Select); err != nil {
+	if q.Hosts, err = e.Selector(s.Select); err != nil {
 		return q, err
 	}
 	q.Within, err = e.calendar(s.Hours, q.Location)

@@ -250,3 +250,44 @@ func ExampleParseWindow() {
 	// 2026-03-24T10:30:00Z..2026-03-31T10:30:00Z 168h0m0s <nil>
 	// 2026-03-28T23:00:00Z..2026-03-29T22:00:00Z 23h0m0s <nil>
 }
+
+// TestSetsInSelectors: set=NAME is the configured set, with other terms, turned
+// round and twice; where nothing is configured it is a tag.
+func TestSetsInSelectors(t *testing.T) {
+	sets := map[string]fleet.Selector{"web": fleet.MustSelector("dept=eng,role=web"), "prod": fleet.MustSelector("env=prod")}
+	env := fleet.Environment{Sets: sets}
+	hosts := []fleet.Record{
+		{Host: "a", Tags: fleet.Tags{"dept": "eng", "role": "web", "env": "prod"}},
+		{Host: "b", Tags: fleet.Tags{"dept": "eng", "role": "web", "env": "dev"}},
+		{Host: "c", Tags: fleet.Tags{"dept": "data", "env": "prod", "set": "web"}},
+	}
+	f := func(env fleet.Environment, text, want string) {
+		t.Helper()
+		q, err := env.Resolve(fleet.Scope{Select: text, Range: "2024-01"}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for i := range hosts {
+			if q.Hosts.Matches(&hosts[i]) {
+				got += string(hosts[i].Host)
+			}
+		}
+		if got != want || q.Hosts.String() != text {
+			t.Errorf("%s matches %q, not %q; it is %q", text, got, want, q.Hosts)
+		}
+	}
+	f(env, "set=web", "ab")
+	f(env, "set=web,env=dev", "b")
+	f(env, "set=web,set=prod", "a")
+	f(env, "set=prod,set!=web", "c")
+	f(env, `set="web"`, "ab")
+	f(env, "tag:set=web", "c")
+	f(fleet.Environment{}, "set=web", "c")
+	for text, want := range map[string]string{"set=wbe": `no set "wbe" in the configuration (the tag is tag:set); did you mean "web"`, "set=~w.*": "set=NAME", "!set": "set=NAME", "set": "set=NAME"} {
+		var bad *fleet.RequestError
+		if _, err := env.Selector(text); !errors.As(err, &bad) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v; want %q", text, err, want)
+		}
+	}
+}

@@ -17,6 +17,7 @@ import (
 //	!owner                    unknown
 //	team="a, b"               a value with a comma or quotes, written in quotes
 //	note=""                   the tag with nothing in it
+//	set=web,set!=dev          in one configured set and not in another, see In
 //	tag:region=north          the tag, where a built-in key has the same name
 //	"Cost Center"=7           a key with spaces or signs, written in quotes
 //
@@ -34,6 +35,7 @@ type Selector struct {
 type term struct {
 	key, op, value string
 	re             *regexp.Regexp
+	set            *Selector // of a configured set, see In
 }
 
 // ParseSelector reads a selector. The error says at which character it fails.
@@ -251,6 +253,9 @@ func (s Selector) Matches(r *Record) bool {
 }
 
 func (t *term) matches(r *Record) bool {
+	if t.set != nil {
+		return t.set.Matches(r) == (t.op == "=")
+	}
 	v, known := r.Field(t.key)
 	switch t.op {
 	case "present":

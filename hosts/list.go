@@ -27,9 +27,9 @@ type ListResult struct {
 
 // List answers a [ListRequest].
 func List(ctx context.Context, env fleet.Environment, req ListRequest) (ListResult, error) {
-	sel, err := fleet.ParseSelector(req.Select)
+	sel, err := env.Selector(req.Select)
 	if err != nil {
-		return ListResult{}, fleet.BadRequest(err)
+		return ListResult{}, err
 	}
 	r := ListResult{AsOf: req.AsOf, Hosts: []fleet.Record{}}
 	if r.AsOf.IsZero() {

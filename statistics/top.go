@@ -104,7 +104,7 @@ func compareTop(a, b TopHost, figure func(*Figures) *float64, lowest bool) int {
 
 // newestRecords are the last records of hosts in a window.
 func newestRecords(ctx context.Context, env fleet.Environment, scope fleet.Scope, w fleet.Window) (map[fleet.HostID]*fleet.Record, error) {
-	sel, err := fleet.ParseSelector(scope.Select)
+	sel, err := env.Selector(scope.Select)
 	if err != nil {
 		return nil, err
 	}

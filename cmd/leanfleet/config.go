@@ -60,7 +60,11 @@ func newConfigShow(a *app) *cobra.Command {
 		Example: "  leanfleet config show --defaults > leanfleet.yaml\n  leanfleet config show -o json",
 		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			shown := a.config
+			// Not a.config: its limit is that of this run.
+			shown, _, err := config.Resolve(a.flags.config, a.env)
+			if err != nil {
+				return err
+			}
 			if defaults {
 				shown = config.Default()
 			}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/leanfleet/leanfleet"
 	"github.com/leanfleet/leanfleet/chargeback"
+	"github.com/leanfleet/leanfleet/collect"
+	"github.com/leanfleet/leanfleet/collect/local"
 	"github.com/leanfleet/leanfleet/fleet"
 	"github.com/leanfleet/leanfleet/hosts"
 	"github.com/leanfleet/leanfleet/internal/report"
@@ -75,7 +77,7 @@ func (a *app) demo(c *cobra.Command, req *leanfleet.SimulateRequest) error {
 	}
 	ctx := c.Context()
 	scope := scopeFlags{scope: fleet.Scope{AsOf: made.Window.End, Range: fmt.Sprintf("%dd", req.Days)}}
-	for _, part := range []func(context.Context, scopeFlags) error{a.demoHosts, a.demoStats, a.demoTrend, a.demoSize, a.demoCosts, a.demoSizing} {
+	for _, part := range []func(context.Context, scopeFlags) error{a.demoHosts, a.demoStats, a.demoTrend, a.demoSize, a.demoCosts, a.demoSizing, a.demoLive} {
 		if err := part(ctx, scope); err != nil {
 			return err
 		}
@@ -197,4 +199,67 @@ func (a *app) demoSizing(ctx context.Context, scope scopeFlags) error {
 	y := backtestAnswer(a, &b, scope.location(a))
 	y.table.Notes = nil
 	return y.table.Write(a.out, report.FormatTable, a.style)
+}
+
+// demoMetrics are those that the measured machine is shown with.
+func demoMetrics() []string {
+	return []string{"cpu_usage", "cpu_usage_peak", "memory_usage", "disk_usage", "network_receive_bytes_per_second", "disk_write_bytes_per_second"}
+}
+
+// demoLive measures this machine with the real collector and shows it beside
+// the simulated fleet.
+func (a *app) demoLive(ctx context.Context, scope scopeFlags) error {
+	const lasts = 3 * time.Second
+	a.heading("This very machine, measured for %s by the real collector, beside the (simulated) fleet", lasts)
+	dir, err := os.MkdirTemp("", "leanfleet-demo-live-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	live := *a // its samples do not belong among simulated ones
+	live.now, live.flags.data = time.Now, dir
+	if err := live.measure(ctx, lasts); err != nil {
+		fmt.Fprintf(a.out, "It cannot be measured: %v\n", err)
+		return nil
+	}
+	t := &report.Table{Columns: []report.Column{
+		{Key: "metric", Header: "metric"}, {Key: "here", Header: "here, mean", Align: report.AlignRight}, {Key: "here_max", Header: "max", Align: report.AlignRight},
+		{Key: "fleet", Header: "(simulated) fleet, mean", Align: report.AlignRight}, {Key: "fleet_p95", Header: "p95", Align: report.AlignRight},
+	}}
+	for _, metric := range demoMetrics() {
+		here, err := ask[statistics.Result](ctx, &live, "stats", &statistics.Request{Metric: metric, Scope: fleet.Scope{Range: "1h", AsOf: live.now()}})
+		if err != nil {
+			return err
+		}
+		all, err := ask[statistics.Result](ctx, a, "stats", &statistics.Request{Metric: metric, Scope: scope.scope})
+		if err != nil {
+			return err
+		}
+		h, f := &here.Groups[0].Figures, &all.Groups[0].Figures
+		cell := func(v *float64) report.Value { return report.Text(figure(here.Unit, v, "").String()) }
+		t.Rows = append(t.Rows, report.Row{report.Text(metric), cell(h.Mean), cell(h.Max), cell(f.Mean), cell(f.P95)})
+	}
+	t.Notes = []string{"\"leanfleet collect\" measures it every minute until stopped."}
+	return t.Write(a.out, report.FormatTable, a.style)
+}
+
+// measure collects from this machine each second for a while.
+func (a *app) measure(ctx context.Context, lasts time.Duration) (err error) {
+	o := local.Options{Now: a.clock(), Interval: time.Second}
+	c, err := local.New(o)
+	if err != nil {
+		return err
+	}
+	m, err := a.open(ctx, leanfleet.Operation{Writes: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	loop, err := collect.New(m, []collect.Task{{Name: "this machine", Collector: c}}, collect.Options{Now: o.Now, Interval: o.Interval})
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithTimeout(ctx, lasts)
+	defer stop()
+	return loop.Run(ctx)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -133,14 +132,20 @@ func newImportInventory(a *app) *cobra.Command {
 	var f importFlags
 	c := &cobra.Command{
 		Use:   "inventory FILE...",
-		Short: "Store what hosts are, from CSV",
-		Long: `Columns: host, name, provider, account, region, zone, instance_type, vcpus,
+		Short: "Store what hosts are, from CSV or what a cloud's own tool prints",
+		Long: `In CSV, columns: host, name, provider, account, region, zone, instance_type, vcpus,
 memory_bytes, arch, os, state, purchase, owned_by, disks, public_addresses,
 valid_from, valid_to and tag_NAME. Only host is required. An empty cell leaves
 a field as it was, "-" clears it. What was unknown is learned for the whole
 past; another value is a change from --effective on; with --correct it
-replaces what was wrong. docs/inventory.md has the rules.`,
+replaces what was wrong. docs/inventory.md has the rules.
+
+With --from it reads what "aws ec2 describe-instances --output json", "az vm list
+-d -o json" or "gcloud compute instances list --format json" prints. Run it again
+and again: what changed between two runs becomes the history. docs/collect.md
+has the table of fields.`,
 		Example: `  leanfleet import inventory hosts.csv
+  aws ec2 describe-instances --output json | leanfleet import inventory --from aws-cli -
   leanfleet import inventory hosts.csv --effective 2026-01-01T00:00:00Z
   leanfleet import inventory fixed.csv --correct --why "wrong region in the old list"`,
 		Args: argsBetween(1, -1, "at least one file, or - for standard input"),
@@ -150,6 +155,7 @@ replaces what was wrong. docs/inventory.md has the rules.`,
 		},
 	}
 	f.add(c)
+	c.Flags().StringVar(&f.req.From, "from", "csv", "what wrote the files: csv, aws-cli, az-cli, gcloud, or auto for any of these `tool`s")
 	return c
 }
 
@@ -201,6 +207,9 @@ func importAnswer(a *app, r *leanfleet.ImportResult) answer {
 				hint = "; meant was perhaps " + strings.Join(x.Nearest, " or ")
 			}
 			note("%s of %s, instance type %s: the catalogue does not know it, so their size is unknown%s.", plural(int64(x.Hosts), "host"), provider, x.InstanceType, hint)
+		}
+		for _, x := range r.Notes {
+			note("%s", x)
 		}
 		for _, x := range p.Conflicts {
 			note("conflict, not applied: %s: %s", x.Host, x.Reason)
@@ -257,7 +266,7 @@ func (b *bar) phase(what string) {
 	b.done()
 	b.what = what
 	if b.shown() {
-		fmt.Fprintf(os.Stderr, "%s ...\r", what)
+		fmt.Fprintf(b.a.err, "%s ...\r", what)
 	}
 }
 

@@ -41,22 +41,23 @@ func TestScriptsBesideAWriter(t *testing.T) {
 // runBeside runs a command line while a store that is already there is held,
 // and answered for, as another process would.
 func runBeside(a *app, args []string) int {
-	held := ""
-	end := func() error { return nil }
+	held := map[string]func() error{}
 	a.connectTo = func(ctx context.Context, dir string, s server.Settings) (*server.Client, error) {
-		if _, err := os.Stat(filepath.Join(dir, "leanfleet.db")); err == nil && held != dir {
+		if _, err := os.Stat(filepath.Join(dir, "leanfleet.db")); err == nil && held[dir] == nil {
 			release, err := hold(a, dir)
 			if err != nil {
 				return nil, err
 			}
-			held, end = dir, release
+			held[dir] = release
 		}
 		return server.Connect(ctx, dir, s)
 	}
 	code := a.run(context.Background(), args)
-	if err := end(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return exitFailed
+	for _, release := range held {
+		if err := release(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return exitFailed
+		}
 	}
 	return code
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/leanfleet/leanfleet"
+	"github.com/leanfleet/leanfleet/collect"
 	"github.com/leanfleet/leanfleet/internal/config"
 	"github.com/leanfleet/leanfleet/internal/report"
 )
@@ -22,10 +23,12 @@ func newStatus(a *app) *cobra.Command {
 		GroupID: groupAnswers,
 		Short:   "What is stored, and what is wrong with it",
 		Long: `What is stored, how large it is, and what is wrong with it. The exit code is that
-of a monitoring plugin: 0 ok, 1 warning, 2 critical, 3 unknown.`,
+of a monitoring plugin: 0 ok, 1 warning, 2 critical, 3 unknown. Damage, clocks that
+are wrong and a full disk are always looked for; silent hosts and gaps where it is
+asked. Beside a running "leanfleet collect" it shows what that did.`,
 		Example: `  leanfleet status
   leanfleet status --verify
-  leanfleet status --max-age 10m -o json`,
+  leanfleet status --max-age 10m --min-coverage 95% -o json`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if age != "" {
@@ -49,7 +52,10 @@ of a monitoring plugin: 0 ok, 1 warning, 2 critical, 3 unknown.`,
 		},
 	}
 	c.Flags().BoolVar(&req.Verify, "verify", false, "read every file against its checksum")
-	c.Flags().StringVar(&age, "max-age", "", "critical when the newest sample ended longer ago than this `time`, such as 10m")
+	c.Flags().StringVar(&age, "max-age", "", "critical when the newest sample ended longer ago than this `time`, such as 10m; hosts that are silent for so long and not known to be stopped are a warning")
+	c.Flags().Var((*percent)(&req.MinCoverage), "min-coverage", "warn of hosts of whose recent life less than this `share` was measured, such as 95%")
+	c.Flags().StringVar(&req.Range, "coverage-over", "", "the `range` that --min-coverage looks at (default 24h)")
+	c.Flags().Var((*percent)(&req.MinFree), "min-free", "warn when less than this `share` of the disk is left (default 5%); a quarter of it is critical")
 	return c
 }
 
@@ -80,6 +86,10 @@ func statusAnswer(a *app, r *leanfleet.StatusResult) answer {
 		}
 		add("newest sample", when)
 	}
+	if r.Space != nil && r.Space.Total > 0 {
+		add("free on disk", fmt.Sprintf("%s, %.0f %%", report.FormatBytes(float64(r.Space.Free)), 100*float64(r.Space.Free)/float64(r.Space.Total)))
+	}
+	addCollector(add, r.Collector)
 	metrics := slices.Sorted(maps.Keys(s.Metrics))
 	if a.config.Output == config.OutputWide {
 		for _, name := range metrics {
@@ -90,4 +100,20 @@ func statusAnswer(a *app, r *leanfleet.StatusResult) answer {
 	}
 	t.Notes = append(t.Notes, r.Findings...)
 	return answer{result: r, rows: []*leanfleet.StatusResult{r}, table: t}
+}
+
+// addCollector adds what the measuring process did.
+func addCollector(add func(what, value string), c *collect.Status) {
+	if c == nil {
+		return
+	}
+	add("collecting", fmt.Sprintf("%s every %s, since %s", plural(int64(len(c.Tasks)), "host"), c.Interval, report.FormatTime(c.Started, time.UTC)))
+	add("collections", fmt.Sprintf("%s, %d failed, %d intervals skipped", report.FormatCount(c.Collections), c.Failures, c.Skipped))
+	add("collected", fmt.Sprintf("%s samples, %d waiting, %d lost", report.FormatCount(c.Collected), c.Waiting, c.Dropped+c.Refused))
+	if c.Collections > 0 {
+		add("a collection takes", fmt.Sprintf("%s on average, %s at most", (c.Total/time.Duration(c.Collections)).Round(10*time.Microsecond), c.Longest.Round(10*time.Microsecond)))
+	}
+	if c.LastSinkError != "" {
+		add("last storing error", c.LastSinkError)
+	}
 }

@@ -31,6 +31,32 @@ type Config struct {
 	Prices Prices `json:"prices"`
 	// Rightsizing is how sizes are advised.
 	Rightsizing Rightsizing `json:"rightsizing"`
+	// Collect is how this machine is measured.
+	Collect Collect `json:"collect"`
+}
+
+// Collect is how this machine is measured.
+type Collect struct {
+	// Interval is what one row stands for, 1s to 24h; rows begin at its multiples.
+	Interval Duration `json:"interval"`
+	// Root is the folder below which the proc and sys of the machine to measure lie, such as /host in a container that measures its host. Empty is the machine it runs on.
+	Root string `json:"root" example:"/host"`
+	// Groups are process groups whose CPU and memory are measured apart. A process belongs to the first rule it matches, else to the group other.
+	Groups []ProcessGroup `json:"groups" example:"[{group: postgres, name: postgres}, {group: web, cgroup: '/system\\.slice/nginx.*'}]"`
+	// MaxGroups is how many groups are told apart; what is beyond is counted in other.
+	MaxGroups int `json:"max_groups" jsonschema:"minimum=1,maximum=1000"`
+}
+
+// ProcessGroup is a rule that says which processes are a group. Each pattern is a regular expression that must match the whole of what it looks at, and all that are given must match.
+type ProcessGroup struct {
+	// Group is the name of the group; $1, $2 and so on are the parts of the patterns in parentheses. Empty is the whole of what the first pattern looks at.
+	Group string `json:"group" example:"postgres"`
+	// Name is a pattern of the name of the program.
+	Name string `json:"name" example:"postgres"`
+	// User is a pattern of the name of the user it runs as, or of the number of one without a name.
+	User string `json:"user" example:"www-data"`
+	// CGroup is a pattern of the path of the control group, or of one around it.
+	CGroup string `json:"cgroup" example:"/system\\.slice/nginx.*"`
 }
 
 // BusinessHours are hours of the week that count as working time.
@@ -244,6 +270,11 @@ func Default() *Config {
 			AllowFamilies:     []string{},
 			DenyFamilies:      []string{},
 			Rules:             []SizingRule{},
+		},
+		Collect: Collect{
+			Interval:  Duration(time.Minute),
+			Groups:    []ProcessGroup{},
+			MaxGroups: 32,
 		},
 	}
 }

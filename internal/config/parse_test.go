@@ -82,6 +82,9 @@ func TestFull(t *testing.T) {
 				{Match: "env=lab", Burstable: BurstableInherit, Exclude: true},
 			},
 		},
+		Collect: Collect{Interval: Duration(10 * time.Second), Root: "/host", MaxGroups: 8, Groups: []ProcessGroup{
+			{Group: "postgres", Name: "postgres"}, {Group: "user $1", User: "(.*)"}, {CGroup: `/system\.slice/nginx.*`},
+		}},
 	}
 	if diff := cmp.Diff(want, mustParse(t, string(data))); diff != "" {
 		t.Errorf("full.yaml (-want +got):\n%s", diff)
@@ -261,6 +264,7 @@ func TestApplyEnv(t *testing.T) {
 		"LEANFLEET_PRICES_GCP_URL": "https://e", "LEANFLEET_PRICES_GCP_COMPUTE_URL": "https://f", "LEANFLEET_PRICES_GCP_PROJECT": "p-1",
 		"LEANFLEET_RIGHTSIZING_CONFIDENCE": "0.9", "LEANFLEET_RIGHTSIZING_MAX_RISK": "10%", "LEANFLEET_RIGHTSIZING_MIN_SAVINGS": "5%",
 		"LEANFLEET_RIGHTSIZING_MIN_MONTHLY_SAVINGS": "3", "LEANFLEET_RIGHTSIZING_BURSTABLE": "allow", "LEANFLEET_RIGHTSIZING_ALLOW_ARM": "true",
+		"LEANFLEET_COLLECT_INTERVAL": "15s", "LEANFLEET_COLLECT_ROOT": "/measured", "LEANFLEET_COLLECT_MAX_GROUPS": "5",
 	}
 	for _, k := range Keys() {
 		if _, ok := env[k.Variable]; k.Variable != "" && !ok {
@@ -279,6 +283,7 @@ func TestApplyEnv(t *testing.T) {
 	want.Prices.AWS = AWSPrices{true, "https://a", "https://b", "https://c"}
 	want.Rightsizing.Confidence, want.Rightsizing.MaxRisk, want.Rightsizing.MinSavings = "0.9", "10%", "5%"
 	want.Rightsizing.MinMonthlySavings, want.Rightsizing.Burstable, want.Rightsizing.AllowARM = "3", BurstableAllow, true
+	want.Collect.Interval, want.Collect.Root, want.Collect.MaxGroups = Duration(15*time.Second), "/measured", 5
 	want.Prices.Azure, want.Prices.GCP = AzurePrices{"https://d", "s-1"}, GCPPrices{"https://e", "https://f", "p-1"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

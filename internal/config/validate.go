@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"net/url"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -52,6 +54,23 @@ func validate(c *Config, report func(path, message string)) {
 	validateMetrics(c.Metrics, report)
 	validatePrices(&c.Prices, check)
 	validateRightsizing(&c.Rightsizing, check)
+	validateCollect(&c.Collect, check)
+}
+
+func validateCollect(c *Collect, check func(ok bool, path, format string, args ...any)) {
+	const section = "collect."
+	interval := time.Duration(c.Interval)
+	check(interval >= time.Second && interval <= time.Duration(day), section+"interval", "must be 1s to 24h; not %s", c.Interval)
+	check(c.Root == "" || filepath.IsAbs(c.Root), section+"root", "must be an absolute path; not %s", c.Root)
+	check(c.MaxGroups >= 1 && c.MaxGroups <= 1000, section+"max_groups", "must be 1 to 1000; not %d", c.MaxGroups)
+	for i, g := range c.Groups {
+		path := fmt.Sprintf("%sgroups[%d]", section, i)
+		check(g.Name+g.User+g.CGroup != "", path, "must have a pattern: name, user or cgroup")
+		for key, pattern := range map[string]string{"name": g.Name, "user": g.User, "cgroup": g.CGroup} {
+			_, err := regexp.Compile(pattern)
+			check(err == nil, path+"."+key, "is not a regular expression: %v", err)
+		}
+	}
 }
 
 func validateRightsizing(r *Rightsizing, check func(ok bool, path, format string, args ...any)) {

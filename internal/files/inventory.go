@@ -1,6 +1,8 @@
 package files
 
 import (
+	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -30,6 +32,13 @@ type InventoryOptions struct {
 	Progress func(read, total int64)
 }
 
+// looksLikeJSON says whether a text begins as JSON does and CSV never.
+func looksLikeJSON(r *bufio.Reader) bool {
+	head, _ := r.Peek(256) // whatever is wrong is told by who reads on
+	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n")
+	return len(head) > 0 && (head[0] == '{' || head[0] == '[')
+}
+
 // ReadInventory reads an inventory from a CSV file, plain, gzip or zstd, and
 // returns what it states: the hosts in the order of the file, the statements of
 // one host in the order of their valid_from. It tells up to 20 mistakes at once,
@@ -53,7 +62,11 @@ func ReadInventory(ctx context.Context, path string, opt InventoryOptions) (list
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, text.Close()) }()
-	r := inventoryRows{ctx: ctx, src: src, split: newSplitter(text), opt: opt}
+	buffered := bufio.NewReader(text)
+	if looksLikeJSON(buffered) {
+		return nil, fmt.Errorf("%s: this is JSON, not CSV; what aws, az or gcloud printed is read with --from auto", src.name)
+	}
+	r := inventoryRows{ctx: ctx, src: src, split: newSplitter(buffered), opt: opt}
 	if list, err = r.read(); err != nil {
 		return nil, err
 	}

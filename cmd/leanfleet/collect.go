@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"runtime/debug"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leanfleet/leanfleet"
+	"github.com/leanfleet/leanfleet/collect"
+	"github.com/leanfleet/leanfleet/collect/local"
+	"github.com/leanfleet/leanfleet/fleet"
+	"github.com/leanfleet/leanfleet/internal/config"
+	"github.com/leanfleet/leanfleet/internal/server"
+)
+
+func newCollect(a *app) *cobra.Command {
+	var interval string
+	c := &cobra.Command{
+		Use:     "collect",
+		GroupID: groupData,
+		Short:   "Measure this machine until stopped, and answer questions meanwhile",
+		Long: `Measures this machine, each interval on the clock's grid, stores it durably, and
+answers every other leanfleet command that uses the same data directory. Ctrl-C
+or SIGTERM ends it; nothing that was measured is lost. docs/collect.md says what
+is measured, how to run it as a service and how to name process groups.`,
+		Example: `  leanfleet collect --data /var/lib/leanfleet
+  leanfleet collect --interval 10s`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			o, err := a.collectOptions(interval)
+			if err != nil {
+				return err
+			}
+			return a.collect(c.Context(), o)
+		},
+	}
+	c.Flags().StringVar(&interval, "interval", "", "`time` between two rows (default: the configured one, else 60s)")
+	return c
+}
+
+// collectOptions are the configured ones with the flag over them.
+func (a *app) collectOptions(interval string) (local.Options, error) {
+	c := &a.config.Collect
+	o := local.Options{Now: a.clock(), Interval: time.Duration(c.Interval), Root: c.Root, MaxGroups: c.MaxGroups}
+	for _, g := range c.Groups {
+		o.Groups = append(o.Groups, local.GroupRule{Group: g.Group, Name: g.Name, User: g.User, CGroup: g.CGroup})
+	}
+	if interval != "" {
+		d, err := config.ParseDuration(interval)
+		if err != nil {
+			return o, usage(fmt.Errorf("--interval: %w", err))
+		}
+		if d == 0 {
+			return o, usage(errors.New("--interval: must be longer than nothing"))
+		}
+		o.Interval = time.Duration(d)
+	}
+	return o, nil
+}
+
+// clock tells the time of day, and the time that passed.
+func (a *app) clock() func() (time.Time, time.Duration) {
+	begun := time.Now()
+	return func() (time.Time, time.Duration) { return a.now(), time.Since(begun) }
+}
+
+// collect measures until the context ends.
+func (a *app) collect(ctx context.Context, o local.Options) (err error) {
+	// Unlike a question it runs for long: memory is given back.
+	debug.SetGCPercent(100)
+	debug.SetMemoryLimit(math.MaxInt64)
+	c, err := local.New(o)
+	if err != nil {
+		return usage(err)
+	}
+	settings, err := a.options()
+	if err != nil {
+		return err
+	}
+	if settings.Dir, err = a.directory(); err != nil {
+		return err
+	}
+	var loop *collect.Loop
+	settings.Who, settings.Collecting = "collect", func() collect.Status { return loop.Status() }
+	m, err := leanfleet.Open(ctx, settings)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	loop, err = collect.New(m, []collect.Task{{Name: string(c.Host()), Collector: c}}, collect.Options{
+		Now: o.Now, Interval: o.Interval,
+		State: func(ctx context.Context, list []fleet.Statement) error { return a.stateMeasured(ctx, m, list) },
+	})
+	if err != nil {
+		return usage(err)
+	}
+	l, err := server.Listen(settings.Dir)
+	if err != nil {
+		return err
+	}
+	handler := server.Handler(server.Options{Monitor: m, Session: func(s server.Settings) (*leanfleet.Monitor, error) { return a.session(m, s) }})
+	a.note("Measuring %s every %s into %s; Ctrl-C ends it.", c.Host(), o.Interval, settings.Dir)
+	for _, n := range c.Notes() {
+		a.note("%s", n)
+	}
+	err = together(ctx,
+		func(ctx context.Context) error { return server.Serve(ctx, l, handler) },
+		loop.Run,
+		func(ctx context.Context) error { return a.retainEvery(ctx, m, time.Hour) })
+	s := loop.Status()
+	a.note("Stored %d samples of %d collections.", s.Stored.Inserted, s.Collections)
+	return err
+}
+
+// stateMeasured writes what a measured machine says of itself. Where an
+// inventory knows a name or a system, that counts.
+func (a *app) stateMeasured(ctx context.Context, m *leanfleet.Monitor, list []fleet.Statement) error {
+	records, err := m.Records(ctx, fleet.Selector{}, fleet.Window{})
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		for _, r := range records {
+			if r.Host != list[i].Host {
+				continue
+			}
+			if r.Name != "" && r.Name != string(r.Host) {
+				list[i].Name = ""
+			}
+			if r.OS != "" {
+				list[i].OS = ""
+			}
+		}
+	}
+	_, err = m.PutRecords(ctx, list, fleet.Put{Why: "measured here", Origin: fleet.OriginAgent})
+	return err
+}
+
+// retainEvery drops the days beyond the retention, now and then.
+func (a *app) retainEvery(ctx context.Context, m *leanfleet.Monitor, every time.Duration) error {
+	for {
+		if _, err := m.Retain(ctx, leanfleet.RetainRequest{Keep: time.Duration(a.config.Retention)}); err != nil && ctx.Err() == nil {
+			a.note("retention: %v", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(every):
+		}
+	}
+}
+
+// together runs functions until the context ends or one of them does, and
+// returns their errors.
+func together(ctx context.Context, runs ...func(context.Context) error) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, len(runs))
+	for _, run := range runs {
+		go func() {
+			defer stop()
+			ended <- run(ctx)
+		}()
+	}
+	var err error
+	for range runs {
+		err = errors.Join(err, <-ended)
+	}
+	return err
+}
