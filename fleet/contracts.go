@@ -51,7 +51,8 @@ type Source interface {
 	// matching record and step in which the host was known to run in the time that
 	// counts, or has samples of the metric; Count is 0 where it ran unmeasured. A *DamagedError is
 	// yielded for each file that cannot be read, after which the rest follows;
-	// any other error ends the answer.
+	// any other error ends the answer. Of process groups there are profiles with
+	// samples only, by host, then group, then record, then step.
 	Profiles(ctx context.Context, q Query) iter.Seq2[Profile, error]
 	// Series yields the samples by host, then time, in blocks cut at records and
 	// at changes of the step. Errors are as in Profiles. A block is valid until

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"maps"
 	"slices"
 	"time"
 
@@ -28,7 +29,7 @@ func (m *Memory) Profiles(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Pr
 			return
 		}
 		for _, id := range a.state.book.Hosts() {
-			for _, p := range a.profiles(id) {
+			for _, p := range a.ofHost(id) {
 				if err := ctx.Err(); err != nil {
 					yield(fleet.Profile{}, err)
 					return
@@ -53,7 +54,7 @@ func (m *Memory) Series(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Seri
 			return
 		}
 		for _, id := range a.state.book.Hosts() {
-			for _, s := range a.series(id) {
+			for _, s := range a.seriesOf(id) {
 				if err := ctx.Err(); err != nil {
 					yield(fleet.Series{}, err)
 					return
@@ -106,11 +107,11 @@ type sample struct {
 // samples are those of a host, and of the hosts merged into it, in order of
 // time. Where two tell of the same start, the host's own id wins, then those
 // merged earlier.
-func (a *answer) samples(id fleet.HostID) []sample {
+func (a *answer) samples(id fleet.HostID, group string) []sample {
 	var out []sample
 	taken := map[int64]bool{}
 	for _, member := range a.state.book.Members(id) {
-		d := a.state.data[member]
+		d := a.state.data[owner{member, group}]
 		if d == nil {
 			continue
 		}
@@ -179,9 +180,54 @@ func (a *answer) matching(id fleet.HostID) iter.Seq2[int, *fleet.Record] {
 	}
 }
 
-func (a *answer) profiles(id fleet.HostID) []fleet.Profile {
+// groups are the process groups of a host, and of those merged into it, by name.
+func (a *answer) groups(id fleet.HostID) []string {
+	seen := map[string]bool{}
+	for _, member := range a.state.book.Members(id) {
+		for key := range a.state.data {
+			if key.host == member && key.group != "" {
+				seen[key.group] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(seen))
+}
+
+// ofHost are the profiles of a host, or those with samples of each of its
+// process groups.
+func (a *answer) ofHost(id fleet.HostID) []fleet.Profile {
+	if !a.query.Groups {
+		return a.profiles(id, "")
+	}
 	var out []fleet.Profile
-	samples := a.samples(id)
+	for _, group := range a.groups(id) {
+		for _, p := range a.profiles(id, group) {
+			if p.Count > 0 || p.WithoutCapacity > 0 {
+				p.Group = group
+				out = append(out, p)
+			}
+		}
+	}
+	return out
+}
+
+func (a *answer) seriesOf(id fleet.HostID) []fleet.Series {
+	if !a.query.Groups {
+		return a.series(id, "")
+	}
+	var out []fleet.Series
+	for _, group := range a.groups(id) {
+		for _, s := range a.series(id, group) {
+			s.Group = group
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func (a *answer) profiles(id fleet.HostID, group string) []fleet.Profile {
+	var out []fleet.Profile
+	samples := a.samples(id, group)
 	lifetime := inventory.Lifetime(a.state.book.Timeline(id))
 	b := fleet.NewProfileBuilder(a.query.Metric)
 	for i, r := range a.matching(id) {
@@ -221,9 +267,9 @@ func (a *answer) expected(step fleet.Window, lifetime []fleet.Window) time.Durat
 	return sum
 }
 
-func (a *answer) series(id fleet.HostID) []fleet.Series {
+func (a *answer) series(id fleet.HostID, group string) []fleet.Series {
 	var out []fleet.Series
-	samples := a.samples(id)
+	samples := a.samples(id, group)
 	for _, r := range a.matching(id) {
 		for _, s := range samples {
 			if !r.ValidAt(s.start) || !s.known || !a.query.Window.Contains(s.start) {

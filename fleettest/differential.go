@@ -49,6 +49,7 @@ type differential struct {
 	rand      *rand.Rand
 	metrics   fleet.Metrics
 	locations []*time.Location
+	loading   bool
 	log       []string
 }
 
@@ -93,7 +94,7 @@ func (d *differential) same(what string, want, got any, wantErr, gotErr error) {
 }
 
 func (d *differential) step() {
-	switch n := d.rand.IntN(20); {
+	switch n := d.rand.IntN(21); {
 	case n < 8:
 		batches := d.batches()
 		want, wantErr := d.memory.Append(d.ctx, batches)
@@ -113,6 +114,11 @@ func (d *differential) step() {
 	case n < 18:
 		d.note("reopen")
 		d.reopen()
+	case n < 19:
+		if s, ok := d.engine.(Sealer); ok {
+			d.note("seal")
+			d.same("seals", nil, nil, nil, s.Seal(d.ctx))
+		}
 	default:
 		d.compare()
 	}
@@ -120,6 +126,8 @@ func (d *differential) step() {
 
 func (d *differential) load() {
 	d.note("begin")
+	d.loading = true
+	defer func() { d.loading = false }()
 	want, err := d.memory.Begin(d.ctx)
 	if err != nil {
 		d.Fatal(err)
@@ -152,11 +160,19 @@ func (d *differential) load() {
 	d.same("counts of a load", x, y, wantErr, gotErr)
 }
 
+// group is now and then a process group.
+func (d *differential) group() string {
+	if d.loading {
+		return "" // groups are appended only
+	}
+	return pick(d.rand, "", "", "", "", "nginx", "postgres")
+}
+
 func (d *differential) batches() []fleet.Batch {
 	var out []fleet.Batch
 	for range 1 + d.rand.IntN(4) {
 		b := d.batch()
-		d.note("append %s %s step=%dms start=%s rows=%d: %s", b.Host, b.Origin, b.Step, showTime(time.UnixMilli(b.Start[0])), len(b.Start), showColumns(&b))
+		d.note("append %s%s %s step=%dms start=%s rows=%d: %s", b.Host, showGroup(b.Group), b.Origin, b.Step, showTime(time.UnixMilli(b.Start[0])), len(b.Start), showColumns(&b))
 		out = append(out, b)
 	}
 	return out
@@ -179,7 +195,7 @@ func (d *differential) batch() fleet.Batch {
 	if d.rand.IntN(3) > 0 {
 		start = start.Truncate(step)
 	}
-	b := fleet.Batch{Host: fleet.HostID(d.key()), Origin: origin, Step: int32(step.Milliseconds()), Start: make([]int64, rows)}
+	b := fleet.Batch{Host: fleet.HostID(d.key()), Group: d.group(), Origin: origin, Step: int32(step.Milliseconds()), Start: make([]int64, rows)}
 	ragged := d.rand.IntN(3) == 0
 	t := start.UnixMilli()
 	for i := range b.Start {
@@ -191,8 +207,11 @@ func (d *differential) batch() fleet.Batch {
 		}
 	}
 	names := []string{"cpu_usage", "memory_usage", "capacity_vcpus", "capacity_memory_bytes", "disk_read_ops_per_second", "queue_depth", "load1"}
+	if b.Group != "" {
+		names = names[:2]
+	}
 	d.rand.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
-	for _, name := range names[:1+d.rand.IntN(3)] {
+	for _, name := range names[:1+d.rand.IntN(min(3, len(names)))] {
 		b.Columns = append(b.Columns, d.column(name, rows))
 	}
 	return b
@@ -272,6 +291,9 @@ func (d *differential) compare() {
 		what := fmt.Sprintf("%s %q in %s by %q in %v within %v", q.Metric.Name, q.Hosts, showWindow(q.Window), q.Step, q.Location, q.Within)
 		d.compareProfiles(what, q)
 		d.compareSeries(what, q)
+		q.Groups = true
+		d.compareProfiles(what+" of process groups", q)
+		d.compareSeries(what+" of process groups", q)
 	}
 }
 
@@ -314,6 +336,7 @@ func (d *differential) query() fleet.Query {
 // comparableProfile is a profile with its distribution spelt out.
 type comparableProfile struct {
 	Line              string
+	Group             string
 	Record            fleet.Record
 	Window            fleet.Window
 	Count             int64
@@ -327,7 +350,7 @@ type comparableProfile struct {
 
 func spell(m fleet.Metric, p *fleet.Profile) comparableProfile {
 	x := comparableProfile{
-		Line: showProfile(m, p), Record: *p.Record, Window: p.Window, Count: p.Count, Covered: p.Covered, Expected: p.Expected,
+		Line: showProfile(m, p), Group: p.Group, Record: *p.Record, Window: p.Window, Count: p.Count, Covered: p.Covered, Expected: p.Expected,
 		Sum: p.Sum, SumSquares: p.SumSquares, Min: p.Min, Max: p.Max, WithoutCapacity: p.WithoutCapacity,
 		Exact: p.Count > 0 && p.Distribution.Exact(),
 	}

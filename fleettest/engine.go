@@ -1,6 +1,7 @@
 package fleettest
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -28,6 +29,13 @@ type Engine interface {
 type Reopener interface {
 	Engine
 	Reopen(t *testing.T) Engine
+}
+
+// Sealer is an engine that keeps what is appended apart for a while. The suites
+// then check that sealing it changes no answer.
+type Sealer interface {
+	Engine
+	Seal(ctx context.Context) error
 }
 
 // Open returns a fresh, empty engine that knows [Metrics] and [Types], and

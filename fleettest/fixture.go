@@ -233,7 +233,7 @@ func readSeries(ctx context.Context, s fleet.Source, q fleet.Query) ([]fleet.Ser
 		if err != nil {
 			return list, err
 		}
-		if n := len(list); n > 0 && list[n-1].Step == x.Step && showRecord(list[n-1].Record) == showRecord(x.Record) {
+		if n := len(list); n > 0 && list[n-1].Step == x.Step && list[n-1].Group == x.Group && showRecord(list[n-1].Record) == showRecord(x.Record) {
 			list[n-1].Start = append(list[n-1].Start, x.Start...)
 			list[n-1].Values = append(list[n-1].Values, x.Values...)
 			continue

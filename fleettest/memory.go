@@ -39,10 +39,16 @@ type Memory struct {
 // state is all that is stored.
 type state struct {
 	book *inventory.Book
-	data map[fleet.HostID]*hostData // by the id that samples were stored under
+	data map[owner]*hostData // by the id that samples were stored under
 }
 
-// hostData is the samples of one host.
+// owner is a host, or a process group of one.
+type owner struct {
+	host  fleet.HostID
+	group string
+}
+
+// hostData is the samples of one host, or of a process group of it.
 type hostData struct {
 	steps  map[int64]int32            // by start: a row has one step
 	values map[string]map[int64]value // by metric, then start
@@ -64,7 +70,7 @@ func NewMemory(o Options) *Memory {
 	if o.Clock == nil {
 		o.Clock = func() time.Time { return time.Unix(0, 0).UTC() }
 	}
-	return &Memory{metrics: o.Metrics, clock: o.Clock, state: &state{book: inventory.NewBook(o.Types), data: map[fleet.HostID]*hostData{}}}
+	return &Memory{metrics: o.Metrics, clock: o.Clock, state: &state{book: inventory.NewBook(o.Types), data: map[owner]*hostData{}}}
 }
 
 func (m *Memory) current() *state {
@@ -89,7 +95,7 @@ func (m *Memory) write(ctx context.Context, change func(*state) error) error {
 }
 
 func (s *state) clone() *state {
-	c := &state{book: s.book.Clone(), data: make(map[fleet.HostID]*hostData, len(s.data))}
+	c := &state{book: s.book.Clone(), data: make(map[owner]*hostData, len(s.data))}
 	for id, d := range s.data {
 		c.data[id] = d.clone()
 	}
@@ -172,12 +178,18 @@ func (m *Memory) addBatch(s *state, b *fleet.Batch, counts *fleet.Appended) erro
 	if b.Samples() == 0 {
 		return nil
 	}
+	for i := range b.Columns {
+		if m := b.Columns[i].Metric.Name; b.Group != "" && m != fleet.CPUUsage.Name && m != fleet.MemoryUsage.Name {
+			return fmt.Errorf("host %s, process group %s: metric %s is not one that groups have", b.Host, b.Group, m)
+		}
+	}
 	id := s.book.Ensure(string(b.Host), time.UnixMilli(b.Start[0]).UTC(),
 		fleet.Put{At: m.clock(), Who: "leanfleet", Why: "first samples of the host", Origin: b.Origin})
-	d := s.data[id]
+	key := owner{id, b.Group}
+	d := s.data[key]
 	if d == nil {
 		d = &hostData{steps: map[int64]int32{}, values: map[string]map[int64]value{}}
-		s.data[id] = d
+		s.data[key] = d
 	}
 	var seen fleet.Window
 	for i := range b.Start {
@@ -189,7 +201,9 @@ func (m *Memory) addBatch(s *state, b *fleet.Batch, counts *fleet.Appended) erro
 		}
 		seen.End = time.UnixMilli(b.Start[i] + int64(b.Step)).UTC()
 	}
-	s.book.See(id, seen)
+	if b.Group == "" { // what a group does is no evidence of its host
+		s.book.See(id, seen)
+	}
 	return nil
 }
 

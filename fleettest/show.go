@@ -44,6 +44,14 @@ func showDuration(d time.Duration) string {
 // showFloat prints up to ten significant digits, without the noise of floats.
 func showFloat(v float64) string { return strconv.FormatFloat(v, 'g', 10, 64) }
 
+// showGroup names a process group behind its host.
+func showGroup(group string) string {
+	if group == "" {
+		return ""
+	}
+	return "/" + group
+}
+
 // showRecord names a record by host and the start of its validity.
 func showRecord(r *fleet.Record) string {
 	if r == nil {
@@ -56,11 +64,11 @@ func showRecord(r *fleet.Record) string {
 //
 //	web-1@- 2024-01-01 n=3 covered=15m expected=24h 0.1:10m 0.2:5m
 //
-// record, start of the step, samples, time covered and expected, and the time
+// record, and the process group behind it, start of the step, samples, time covered and expected, and the time
 // spent at each value.
 func showProfile(m fleet.Metric, p *fleet.Profile) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s n=%d covered=%s expected=%s", showRecord(p.Record), showTime(p.Window.Start), p.Count, showDuration(p.Covered), showDuration(p.Expected))
+	fmt.Fprintf(&b, "%s%s %s n=%d covered=%s expected=%s", showRecord(p.Record), showGroup(p.Group), showTime(p.Window.Start), p.Count, showDuration(p.Covered), showDuration(p.Expected))
 	if p.WithoutCapacity > 0 {
 		fmt.Fprintf(&b, " without_capacity=%d", p.WithoutCapacity)
 	}
@@ -76,7 +84,7 @@ func showProfile(m fleet.Metric, p *fleet.Profile) string {
 //	web-1@- 5m 2024-01-01T00:00=0.1 2024-01-01T00:05=0.2
 func showSeries(m fleet.Metric, s *fleet.Series) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s", showRecord(s.Record), showDuration(time.Duration(s.Step)*time.Millisecond))
+	fmt.Fprintf(&b, "%s%s %s", showRecord(s.Record), showGroup(s.Group), showDuration(time.Duration(s.Step)*time.Millisecond))
 	for i, t := range s.Start {
 		fmt.Fprintf(&b, " %s=%s", showTime(time.UnixMilli(t)), showFloat(m.Value(s.Values[i])))
 	}

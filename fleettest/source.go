@@ -19,7 +19,7 @@ import (
 
 // Source holds an engine against [fleet.Source].
 func Source(t *testing.T, open Open) {
-	runAll(t, open, slices.Concat(recordScenarios(), profileScenarios(), capacityScenarios(), calendarScenarios(), seriesScenarios(), answerScenarios()))
+	runAll(t, open, slices.Concat(recordScenarios(), profileScenarios(), capacityScenarios(), calendarScenarios(), seriesScenarios(), groupScenarios(), answerScenarios()))
 }
 
 func recordScenarios() []scenario {

@@ -21,6 +21,10 @@ type TopRequest struct {
 	Lowest bool `json:"lowest,omitempty"`
 	// Limit is the number of hosts; 0 is all.
 	Limit int `json:"limit,omitempty"`
+	// Groups ranks process groups of hosts in place of hosts: one line for each
+	// group of each host. They have cpu_usage and memory_usage, as shares of their
+	// host's capacity, and what is derived from those.
+	Groups bool `json:"groups,omitempty"`
 }
 
 // TopResult is the answer to a [TopRequest].
@@ -32,7 +36,7 @@ type TopResult struct {
 	QuantileError float64      `json:"quantile_error"`
 	// Hosts are ranked; hosts whose figure is unknown come last, by name.
 	Hosts []TopHost `json:"hosts"`
-	// Of is the number of hosts before the limit.
+	// Of is the number of hosts, or of process groups, before the limit.
 	Of int `json:"of"`
 	// Simulated says that hosts of a synthetic fleet are among those asked about.
 	Simulated bool `json:"simulated,omitempty"`
@@ -43,12 +47,14 @@ type TopResult struct {
 
 // TopHost is one host of a ranking, as it is at the end of the window.
 type TopHost struct {
-	Host         fleet.HostID `json:"host"`
-	Name         string       `json:"name"`
-	Provider     string       `json:"provider,omitempty"`
-	Region       string       `json:"region,omitempty"`
-	InstanceType string       `json:"instance_type,omitempty"`
-	Tags         fleet.Tags   `json:"tags,omitempty"`
+	Host fleet.HostID `json:"host"`
+	Name string       `json:"name"`
+	// Group is the process group, "" for the host itself.
+	Group        string     `json:"group,omitempty"`
+	Provider     string     `json:"provider,omitempty"`
+	Region       string     `json:"region,omitempty"`
+	InstanceType string     `json:"instance_type,omitempty"`
+	Tags         fleet.Tags `json:"tags,omitempty"`
 	Figures
 }
 
@@ -60,6 +66,9 @@ func Top(ctx context.Context, env fleet.Environment, req TopRequest) (TopResult,
 	figure, percentiles, err := figureNamed(req.By)
 	if err != nil {
 		return TopResult{}, fleet.BadRequest(err)
+	}
+	if req.Groups {
+		return topGroups(ctx, env, req, figure, percentiles)
 	}
 	answer, err := Fleet(ctx, env, Request{Metric: req.Metric, Scope: req.Scope, GroupBy: []string{"host"}, Percentiles: percentiles})
 	if err != nil {
@@ -73,33 +82,47 @@ func Top(ctx context.Context, env fleet.Environment, req TopRequest) (TopResult,
 	}
 	for _, g := range answer.Groups {
 		h := TopHost{Host: fleet.HostID(*g.Group[0].Value), Figures: g.Figures}
-		if x := newest[h.Host]; x != nil {
-			h.Name, h.Provider, h.Region, h.InstanceType, h.Tags = x.DisplayName(), x.Provider, x.Region, x.InstanceType, x.Tags
-		}
+		h.describe(newest)
 		r.Hosts = append(r.Hosts, h)
 	}
+	r.rank(req, figure)
+	return r, nil
+}
+
+// describe fills in what the host is.
+func (h *TopHost) describe(newest map[fleet.HostID]*fleet.Record) {
+	if x := newest[h.Host]; x != nil {
+		h.Name, h.Provider, h.Region, h.InstanceType, h.Tags = x.DisplayName(), x.Provider, x.Region, x.InstanceType, x.Tags
+	}
+}
+
+// rank orders the hosts and cuts them at the limit.
+func (r *TopResult) rank(req TopRequest, figure func(*Figures) *float64) {
 	slices.SortStableFunc(r.Hosts, func(a, b TopHost) int { return compareTop(a, b, figure, req.Lowest) })
 	if req.Limit > 0 && len(r.Hosts) > req.Limit {
 		r.Hosts = r.Hosts[:req.Limit]
 	}
-	return r, nil
 }
 
 func compareTop(a, b TopHost, figure func(*Figures) *float64, lowest bool) int {
 	x, y := figure(&a.Figures), figure(&b.Figures)
 	switch {
 	case x == nil && y == nil:
-		return cmp.Compare(a.Name, b.Name)
+		return compareNames(a, b)
 	case x == nil:
 		return 1
 	case y == nil:
 		return -1
 	case *x == *y:
-		return cmp.Compare(a.Name, b.Name)
+		return compareNames(a, b)
 	case lowest:
 		return cmp.Compare(*x, *y)
 	}
 	return cmp.Compare(*y, *x)
+}
+
+func compareNames(a, b TopHost) int {
+	return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Group, b.Group))
 }
 
 // newestRecords are the last records of hosts in a window.

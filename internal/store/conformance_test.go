@@ -1,9 +1,11 @@
 package store
 
 import (
+	"context"
 	"testing"
 	"time"
 
+	"github.com/leanfleet/leanfleet/fleet"
 	"github.com/leanfleet/leanfleet/fleettest"
 )
 
@@ -30,12 +32,44 @@ func openEngine(t *testing.T, dir string) engine {
 
 func openFresh(t *testing.T) fleettest.Engine { return openEngine(t, t.TempDir()) }
 
+// sealing is a store that seals after each append, or after each second one.
+type sealing struct {
+	engine
+	every, appends int
+}
+
+func (e *sealing) Append(ctx context.Context, batches []fleet.Batch) (fleet.Appended, error) {
+	n, err := e.Store.Append(ctx, batches)
+	if e.appends++; err == nil && e.appends%e.every == 0 {
+		err = e.Seal(ctx)
+	}
+	return n, err
+}
+
+// Reopen closes the store and opens it again on its directory.
+func (e *sealing) Reopen(t *testing.T) fleettest.Engine {
+	t.Helper()
+	return &sealing{engine: e.engine.Reopen(t).(engine), every: e.every}
+}
+
+// suites runs a suite on samples that are in the head, sealed, and some of each.
+func suites(t *testing.T, suite func(*testing.T, fleettest.Open)) {
+	t.Run("Head", func(t *testing.T) { suite(t, openFresh) })
+	for name, every := range map[string]int{"Sealed": 1, "Mixed": 2} {
+		t.Run(name, func(t *testing.T) {
+			suite(t, func(t *testing.T) fleettest.Engine {
+				return &sealing{engine: openEngine(t, t.TempDir()), every: every}
+			})
+		})
+	}
+}
+
 // TestSource: the store answers as every engine must.
-func TestSource(t *testing.T) { fleettest.Source(t, openFresh) }
+func TestSource(t *testing.T) { suites(t, fleettest.Source) }
 
 // TestSink: the store takes what every engine must, and keeps it over a
 // reopening.
-func TestSink(t *testing.T) { fleettest.Sink(t, openFresh) }
+func TestSink(t *testing.T) { suites(t, fleettest.Sink) }
 
 // TestLoader: the store's loads are as every engine's.
-func TestLoader(t *testing.T) { fleettest.Loader(t, openFresh) }
+func TestLoader(t *testing.T) { suites(t, fleettest.Loader) }

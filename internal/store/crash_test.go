@@ -3,8 +3,10 @@ package store
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,36 +27,59 @@ type operation struct {
 	do   func(s *Store) error
 }
 
-// scenario has every kind of write: an import, a reseal by late samples, records,
-// a merge of hosts, an import that spills, retention.
+// scenario has every kind of write: an import, appends to sealed and to new days,
+// a first seal and a reseal, records, a merge of hosts, an import that spills and
+// meets rows of the head, retention of days that are sealed and of rows that are
+// not.
 func scenario(t testing.TB) []operation {
 	ctx := t.Context()
+	appends := func(batches ...fleet.Batch) func(s *Store) error {
+		return func(s *Store) error {
+			_, err := s.Append(ctx, batches)
+			return err
+		}
+	}
+	seal := func(s *Store) error { return s.Seal(ctx) }
 	return []operation{
 		{"import", func(s *Store) error {
 			return bulk(t, s, []fleet.Statement{{Record: fleet.Record{Host: "web-1", Tags: fleet.Tags{"dept": "eng"}}}},
 				crashBatch("web-1", 0, 3, 100), crashBatch("web-2", 0, 2, 200), crashBatch("db-1", 1, 2, 300))
 		}},
-		{"late", func(s *Store) error {
-			_, err := s.Append(ctx, []fleet.Batch{crashBatch("web-2", 1, 1, 400), crashBatch("new-1", 0, 1, 500)})
-			return err
-		}},
+		{"append", appends(crashBatch("web-2", 1, 1, 400), crashBatch("new-1", 0, 1, 500), group("nginx", crashBatch("web-2", 1, 2, 1400)))},
+		{"append more", appends(crashBatch("web-2", 4, 1, 410), crashBatch("new-2", 3, 2, 510))},
+		{"append beside a seal", appends(crashBatch("new-2", 5, 1, 515))},
+		{"seal", seal},
+		{"overwrite sealed", func(s *Store) error { return bulk(t, s, nil, crashBatch("web-2", 1, 1, 416)) }},
 		{"records", func(s *Store) error {
 			_, err := s.PutRecords(ctx, []fleet.Statement{{Record: fleet.Record{Host: "web-1", Region: "eu-1", Tags: fleet.Tags{"dept": "data"}}}},
 				fleet.Put{At: testClock(), Effective: time.UnixMilli(dayStart + 3600_000).UTC(), Who: "test"})
 			return err
 		}},
+		{"late", appends(crashBatch("web-2", 1, 1, 420), crashBatch("web-1", 3, 1, 520), group("nginx", crashBatch("web-2", 1, 1, 1420)))},
 		{"merge", func(s *Store) error {
 			return s.MergeHosts("web-1", "new-1", fleet.Put{At: testClock(), Who: "test"})
 		}},
+		{"append beside a reseal", appends(crashBatch("db-1", 5, 1, 525))},
+		{"seal late", seal},
+		{"overwrite", func(s *Store) error {
+			return bulk(t, s, nil, crashBatch("web-2", 1, 1, 430), crashBatch("web-1", 3, 1, 530))
+		}},
+		{"append again", appends(crashBatch("web-2", 2, 1, 440), crashBatch("db-1", 4, 1, 540), group("cron", crashBatch("db-1", 3, 2, 1440)))},
 		{"spilled", func(s *Store) error {
 			return bulk(t, s, nil, crashBatch("web-2", 2, 2, 600), crashBatch("db-1", 0, 1, 700), crashBatch("web-1", 3, 1, 800))
 		}},
+		{"append old", appends(crashBatch("web-1", 0, 1, 450), crashBatch("web-1", 4, 1, 550))},
 		{"retain", func(s *Store) error {
 			_, err := s.Retain(3 * 24 * time.Hour)
 			return err
 		}},
+		{"append last", appends(crashBatch("web-1", 4, 1, 560))},
 	}
 }
+
+// around says whether an operation is a seal. It changes nothing that questions
+// see, and the operation before it is done in its middle.
+func (op *operation) around() bool { return strings.HasPrefix(op.name, "seal") }
 
 // crashBatch is a few rows on each of some days.
 func crashBatch(host fleet.HostID, firstDay, days int, value int32) fleet.Batch {
@@ -67,6 +92,12 @@ func crashBatch(host fleet.HostID, firstDay, days int, value int32) fleet.Batch 
 		}
 	}
 	b.Columns = []fleet.Column{c}
+	return b
+}
+
+// group says that rows are of a process group.
+func group(name string, b fleet.Batch) fleet.Batch {
+	b.Group = name
 	return b
 }
 
@@ -90,8 +121,8 @@ func bulk(t testing.TB, s *Store, statements []fleet.Statement, batches ...fleet
 
 // content is all that a store answers.
 type content struct {
-	Samples model
-	Records []fleet.Record
+	Samples, Groups model
+	Records         []fleet.Record
 }
 
 func contentOf(t testing.TB, s *Store) content {
@@ -100,12 +131,12 @@ func contentOf(t testing.TB, s *Store) content {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return content{dump(t, s), records}
+	return content{dump(t, s), dumpOf(t, s, ofGroups), records}
 }
 
 // crashOptions make every step happen in one order, and every load spill.
 func crashOptions(c FS, dir string) Options {
-	return Options{Dir: dir, Clock: testClock, FS: c, Workers: 1, MemoryBudget: 1, noSync: true}
+	return Options{Dir: dir, Clock: testClock, FS: c, Workers: 1, MemoryBudget: 1, SealAfter: -1, noSync: true}
 }
 
 // uninterrupted returns what the store answers before and after each operation.
@@ -120,7 +151,7 @@ func uninterrupted(t testing.TB, ops []operation) []content {
 		states = append(states, contentOf(t, s))
 	}
 	for i := 1; i < len(states); i++ {
-		if cmp.Equal(states[i-1], states[i]) {
+		if cmp.Equal(states[i-1], states[i]) != ops[i-1].around() {
 			t.Fatalf("%s changes nothing, so the test would show nothing", ops[i-1].name)
 		}
 	}
@@ -156,8 +187,9 @@ func newCrashRun(t testing.TB, ops []operation, states []content) *crashRun {
 	return r
 }
 
-// run does the whole scenario. The second operation is killed between its commit
-// and its renames, and so is the creation of the store before its first sync.
+// run does the whole scenario. An import and a seal are killed between their
+// commit and their renames, and so is the creation of the store before its first
+// sync.
 func (r *crashRun) run() {
 	dir := filepath.Join(r.fs.root, r.dir)
 	s := r.killAt(func() (*Store, error) { return Open(r.t.Context(), crashOptions(r.fs, dir)) }, "syncdir")
@@ -168,15 +200,29 @@ func (r *crashRun) run() {
 				r.t.Fatal(err)
 			}
 		}
-		if i == 1 {
+		if i+1 < len(r.ops) && r.ops[i+1].around() {
+			s.opt.beforeCommit = func() {
+				s.opt.beforeCommit = nil
+				if err := op.do(s); err != nil {
+					r.t.Fatalf("%s: %v", op.name, err)
+				}
+				r.done = i + 1
+				r.look("after "+op.name, true)
+			}
+			continue
+		}
+		if op.name == "import" || op.name == "seal late" {
 			opened := s
-			_ = r.killAt(func() (*Store, error) { return opened, op.do(opened) }, "rename")
+			_ = r.killAt(func() (*Store, error) { return opened, op.do(opened) }, "rename 2024")
 			if err := opened.Close(); err != nil {
 				r.t.Fatal(err)
 			}
 			s = nil
 		} else if err := op.do(s); err != nil {
 			r.t.Fatalf("%s: %v", op.name, err)
+		}
+		if r.done < i {
+			r.t.Fatalf("%s was not done beside %s", r.ops[i-1].name, op.name)
 		}
 		r.done = i + 1
 		r.look("after "+op.name, true)
@@ -293,7 +339,8 @@ func (r *crashRun) which(s *Store, allowed map[int]content) (int, error) {
 	}
 	got := contentOf(r.t, s)
 	diffs := ""
-	for n, want := range allowed {
+	for _, n := range slices.Sorted(maps.Keys(allowed)) {
+		want := allowed[n]
 		diff := cmp.Diff(want, got)
 		if diff == "" {
 			return n, nil
@@ -316,7 +363,7 @@ func inOrder(t testing.TB, s *Store) error {
 	if len(problems)+len(st.Problems)+st.Pending > 0 {
 		return fmt.Errorf("files %v, problems %v, %d pending", problems, st.Problems, st.Pending)
 	}
-	left, err := filepath.Glob(filepath.Join(s.daysDir(), "*"+tmpSuffix))
+	left, err := filepath.Glob(filepath.Join(s.dir, "*", "*"+tmpSuffix))
 	if err == nil && len(left) > 0 {
 		err = fmt.Errorf("files are left over: %v", left)
 	}
@@ -330,6 +377,11 @@ func wholeFiles(dir string) error {
 	if err != nil {
 		return err
 	}
+	groups, err := filepath.Glob(filepath.Join(dir, groupsName, "*"+dayFileSuffix))
+	if err != nil {
+		return err
+	}
+	days = append(days, groups...)
 	for _, path := range days {
 		f, err := os.Open(path)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -13,8 +14,9 @@ import (
 
 // crashFS is a file layer over a real directory that knows what would be left
 // of it if the machine lost its power now: what Sync made durable of files, and
-// what SyncDir made durable of directories. leanfleet.db is bbolt's: it is left
-// as of its last commit, unless its directory was not synced.
+// what SyncDir made durable of directories. leanfleet.db and the generations of
+// the head are bbolt's: each is left as of its last commit, unless its directory
+// was not synced.
 //
 // It can make the n-th change fail, and can pretend the n-th sync.
 type crashFS struct {
@@ -58,7 +60,14 @@ func (noSyncFile) Sync() error { return nil }
 // node is a file or directory, whatever its name.
 type node struct {
 	dir    bool
-	synced []byte
+	bolt   bool   // bbolt writes and syncs it
+	synced []byte // of bbolt's once it is removed
+}
+
+// isBolt says whether bbolt writes a file.
+func isBolt(path string) bool {
+	return filepath.Base(path) == dbName ||
+		filepath.Base(filepath.Dir(path)) == headName && strings.HasSuffix(strings.TrimSuffix(path, tmpSuffix), ".db")
 }
 
 func newCrashFS(root string) *crashFS {
@@ -68,7 +77,7 @@ func newCrashFS(root string) *crashFS {
 		if err != nil || path == root {
 			return err
 		}
-		n := &node{dir: e.IsDir()}
+		n := &node{dir: e.IsDir(), bolt: isBolt(path)}
 		if !e.IsDir() {
 			n.synced, _ = os.ReadFile(path)
 		}
@@ -142,6 +151,7 @@ func (c *crashFS) Rename(from, to string) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.entriesNow(filepath.Dir(from))
 	if err := c.osFS.Rename(from, to); err != nil {
 		return err
 	}
@@ -156,6 +166,10 @@ func (c *crashFS) Remove(path string) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.entriesNow(filepath.Dir(path))
+	if n := c.live[path]; n != nil && n.bolt {
+		n.synced, _ = os.ReadFile(path)
+	}
 	if err := c.osFS.Remove(path); err != nil {
 		return err
 	}
@@ -179,17 +193,17 @@ func (c *crashFS) SyncDir(path string) error {
 // entriesNow is a directory as it is, with bbolt's files, which come and go
 // beside this layer.
 func (c *crashFS) entriesNow(dir string) map[string]*node {
+	files, _ := os.ReadDir(dir)
+	for _, e := range files {
+		if path := filepath.Join(dir, e.Name()); isBolt(path) && c.live[path] == nil {
+			c.live[path] = &node{bolt: true}
+		}
+	}
 	now := map[string]*node{}
 	for path, n := range c.live {
 		if filepath.Dir(path) == dir {
 			now[filepath.Base(path)] = n
 		}
-	}
-	if _, err := os.Stat(filepath.Join(dir, dbName)); err == nil {
-		if c.live[filepath.Join(dir, dbName)] == nil {
-			c.live[filepath.Join(dir, dbName)] = &node{}
-		}
-		now[dbName] = c.live[filepath.Join(dir, dbName)]
 	}
 	return now
 }
@@ -283,8 +297,8 @@ func (c *crashFS) crashDir(t testing.TB, kind image, coin *rand.Rand, dir, to st
 			continue
 		}
 		data := n.synced
-		if name == dbName {
-			data = read(t, from)
+		if live := c.pathOf(n); n.bolt && live != "" {
+			data = read(t, live)
 		} else if live := c.pathOf(n); live != "" && (kind == killed || kind == mixed && coin.IntN(2) == 0) {
 			data = read(t, live)
 			if kind == mixed && len(data) > len(n.synced) {

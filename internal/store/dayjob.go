@@ -11,20 +11,26 @@ import (
 
 	"github.com/leanfleet/leanfleet/fleet"
 	"github.com/leanfleet/leanfleet/internal/store/dayfile"
+	"github.com/leanfleet/leanfleet/internal/store/head"
 )
 
 // stagedDay is a day's new file, written and synced but not yet true.
 type stagedDay struct {
+	kind  kind
 	entry dayEntry
 	path  string
 }
 
-// dayJob merges the chunks of one day with its sealed file into a staged one.
+func (d *stagedDay) target() target { return target{d.kind, d.entry.Day} }
+
+// dayJob merges the chunks of one day, and the strips of the head, with its
+// sealed file into a staged one.
 type dayJob struct {
-	s       *Store
-	l       *load
-	day     dayfile.Day
+	s *Store
+	l *load // nil without chunks
+	target
 	gen     uint64
+	strips  []taken       // by their rows' key
 	old     *dayfile.File // nil without a sealed file
 	workers int           // of the file's writer
 	heavy   *sync.Mutex   // held while a host with very many rows is merged
@@ -49,7 +55,7 @@ func (j *dayJob) run(ctx context.Context, rank []uint32, cursors []cursor) (*sta
 		return nil, counts{}, err
 	}
 	if err := j.prepare(); err != nil {
-		return nil, counts{}, fmt.Errorf("day %s: %w", j.day, err)
+		return nil, counts{}, fmt.Errorf("%s: %w", j.label(), err)
 	}
 	defer func() {
 		if j.out != nil {
@@ -57,22 +63,36 @@ func (j *dayJob) run(ctx context.Context, rank []uint32, cursors []cursor) (*sta
 		}
 	}()
 	at := 0
+	strips := j.strips
 	for {
-		n, ok := m.peek()
-		if !ok {
-			break
-		}
 		if err := ctx.Err(); err != nil {
 			return nil, counts{}, err
 		}
-		id := j.l.hosts[n].id
+		n, more := m.peek()
+		if !more && len(strips) == 0 {
+			break
+		}
+		var id fleet.HostID
+		if more {
+			id = j.l.hosts[n].id
+		}
+		var strip *head.Strip
+		if len(strips) > 0 {
+			if key := rowKey(head.Key{Host: strips[0].Host, Group: strips[0].Group}); !more || key <= id {
+				more = more && key == id
+				id, strip, strips = key, &strips[0].Strip, strips[1:]
+			}
+		}
 		lo, hi := j.oldRuns(at, id)
 		at = hi
-		if err := j.gather(m, n); err != nil {
-			return nil, counts{}, err
+		j.chunks, j.ends = j.chunks[:0], j.ends[:0]
+		if more {
+			if err := j.gather(m, n); err != nil {
+				return nil, counts{}, err
+			}
 		}
-		if err := j.host(id, lo, hi); err != nil {
-			return nil, counts{}, fmt.Errorf("day %s, host %s: %w", j.day, id, err)
+		if err := j.host(id, lo, hi, strip); err != nil {
+			return nil, counts{}, fmt.Errorf("%s, host %s: %w", j.label(), id, err)
 		}
 	}
 	if j.out == nil {
@@ -115,13 +135,8 @@ func (j *dayJob) prepare() error {
 	if j.old != nil {
 		metrics = slices.Clone(j.old.Metrics())
 	}
-	arriving := map[string]bool{}
-	for shape := range j.l.days[j.day] {
-		for _, m := range j.l.shapes[shape] {
-			arriving[j.l.metrics[m].Name] = true
-		}
-	}
-	for _, m := range j.s.opt.Metrics.Stored() {
+	arriving := j.arriving()
+	for _, m := range j.s.head.table.Metrics() { // the configured ones first, in their order
 		if !arriving[m.Name] {
 			continue
 		}
@@ -138,21 +153,45 @@ func (j *dayJob) prepare() error {
 	for i, m := range metrics {
 		j.column[m.Name] = i
 	}
-	j.shapes = make([][]int, len(j.l.shapes))
-	for shape := range j.l.days[j.day] {
-		columns := make([]int, 0, len(j.l.shapes[shape]))
-		for _, m := range j.l.shapes[shape] {
-			columns = append(columns, j.column[j.l.metrics[m].Name])
+	if j.l != nil && j.kind == ofHosts {
+		j.shapes = make([][]int, len(j.l.shapes))
+		for shape := range j.l.days[j.day] {
+			columns := make([]int, 0, len(j.l.shapes[shape]))
+			for _, m := range j.l.shapes[shape] {
+				columns = append(columns, j.column[j.l.metrics[m].Name])
+			}
+			j.shapes[shape] = columns
 		}
-		j.shapes[shape] = columns
 	}
 	j.folder = newFolder(metrics)
 	return nil
 }
 
+// arriving are the names of the metrics that chunks and strips have.
+func (j *dayJob) arriving() map[string]bool {
+	out := map[string]bool{}
+	if j.l != nil && j.kind == ofHosts {
+		for shape := range j.l.days[j.day] {
+			for _, m := range j.l.shapes[shape] {
+				out[j.l.metrics[m].Name] = true
+			}
+		}
+	}
+	table := j.s.head.table.Metrics()
+	marks := make([]bool, len(table))
+	for i := range j.strips {
+		j.strips[i].Metrics(marks)
+	}
+	for i, is := range marks {
+		if is {
+			out[table[i].Name] = true
+		}
+	}
+	return out
+}
+
 // gather copies the chunks of the next host out of the merger.
 func (j *dayJob) gather(m *merger, host uint32) error {
-	j.chunks, j.ends = j.chunks[:0], j.ends[:0]
 	for {
 		n, ok := m.peek()
 		if !ok || n != host {
@@ -181,10 +220,17 @@ func (j *dayJob) each(f func(chunk []byte) error) error {
 // heavyRows is the number of rows above which a host is merged alone.
 const heavyRows = 100_000
 
-// host merges the gathered chunks with stored runs [lo, hi), and writes the
-// host if it differs.
-func (j *dayJob) host(id fleet.HostID, lo, hi int) error {
-	if err := j.times(lo, hi); err != nil {
+// host merges the gathered chunks with stored runs [lo, hi) and the strip of
+// the head, if there is one, and writes the host if it differs.
+func (j *dayJob) host(id fleet.HostID, lo, hi int, strip *head.Strip) error {
+	from := lo // the first stored run that counts
+	if strip != nil && strip.Over {
+		from = hi
+	}
+	if strip != nil && from == hi && len(j.ends) == 0 {
+		return j.asItIs(id, lo, hi, strip)
+	}
+	if err := j.times(from, hi, strip); err != nil {
 		return err
 	}
 	if len(j.starts) > heavyRows {
@@ -199,14 +245,8 @@ func (j *dayJob) host(id fleet.HostID, lo, hi int) error {
 	}
 	j.folder.begin(j.starts)
 	j.starts = j.folder.starts
-	for run := lo; run < hi; run++ {
-		rows, err := j.old.Rows(run, &j.scratch)
-		if err != nil {
-			return err
-		}
-		if err := j.folder.load(j.old.Runs()[run], &rows, j.column); err != nil {
-			return err
-		}
+	if err := j.fill(from, hi, strip); err != nil {
+		return err
 	}
 	err := j.each(func(chunk []byte) error {
 		if err := j.layer.decode(chunk, j.day.Start(), j.l.shapes, len(j.l.origins)); err != nil {
@@ -218,7 +258,7 @@ func (j *dayJob) host(id fleet.HostID, lo, hi int) error {
 		}
 		return j.folder.apply(&j.layer, j.l.origins[j.layer.origin], columns)
 	})
-	if err != nil || !j.folder.dirty {
+	if err != nil || !j.folder.dirty && (strip == nil || !strip.Changed()) {
 		return err
 	}
 	if err := j.keep(lo); err != nil {
@@ -230,8 +270,48 @@ func (j *dayJob) host(id fleet.HostID, lo, hi int) error {
 	})
 }
 
-// times collects the starts of the host's stored and gathered rows.
-func (j *dayJob) times(lo, hi int) error {
+// asItIs writes a strip that is all there is of its host.
+func (j *dayJob) asItIs(id fleet.HostID, lo, hi int, strip *head.Strip) error {
+	if !strip.Changed() {
+		return nil
+	}
+	if err := j.keep(lo); err != nil {
+		return err
+	}
+	j.copied = hi
+	for i := range strip.Segments() {
+		if err := j.out.add(dayfile.Run{Host: id, Step: strip.Run(i).Step}, strip.Rows(i, j.s.head.table)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fill takes the stored runs [lo, hi) and the rows of the head into the folder.
+func (j *dayJob) fill(lo, hi int, strip *head.Strip) error {
+	for run := lo; run < hi; run++ {
+		rows, err := j.old.Rows(run, &j.scratch)
+		if err != nil {
+			return err
+		}
+		if err := j.folder.load(j.old.Runs()[run], &rows, j.column); err != nil {
+			return err
+		}
+	}
+	if strip == nil {
+		return nil
+	}
+	for i := range strip.Segments() {
+		rows := strip.Rows(i, j.s.head.table)
+		if err := j.folder.load(strip.Run(i), &rows, j.column); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// times collects the starts of the host's stored, appended and gathered rows.
+func (j *dayJob) times(lo, hi int, strip *head.Strip) error {
 	j.starts = j.starts[:0]
 	if hi > lo {
 		err := j.old.Starts(lo, hi, &j.scratch, func(_ int, starts []int64) error {
@@ -240,6 +320,11 @@ func (j *dayJob) times(lo, hi int) error {
 		})
 		if err != nil {
 			return err
+		}
+	}
+	if strip != nil {
+		for i := range strip.Segments() {
+			j.starts = strip.Starts(i, j.starts)
 		}
 	}
 	err := j.each(func(chunk []byte) error {
@@ -288,7 +373,7 @@ func (j *dayJob) keep(end int) error {
 type dayWriter struct {
 	fs   FS
 	path string
-	day  dayfile.Day
+	target
 	gen  uint64
 	file File
 	buf  *bufio.Writer
@@ -298,15 +383,19 @@ type dayWriter struct {
 }
 
 func newDayWriter(j *dayJob, oldRows int64) (*dayWriter, error) {
-	d := &dayWriter{fs: j.s.fs, day: j.day, gen: j.gen, path: filepath.Join(j.s.daysDir(), stagedName(j.day, j.gen))}
+	d := &dayWriter{fs: j.s.fs, target: j.target, gen: j.gen, path: filepath.Join(j.s.dirOf(j.kind.dir()), j.stagedName(j.gen))}
 	var err error
 	if d.file, err = d.fs.Create(d.path); err != nil {
-		return nil, fmt.Errorf("create day %s: %w", j.day, err)
+		return nil, fmt.Errorf("create %s: %w", j.label(), err)
 	}
 	d.sum = newSummer(d.file)
 	d.buf = bufio.NewWriterSize(d.sum, 256<<10)
-	opt := dayfile.Options{Workers: j.workers}
-	if oldRows+int64(len(j.l.hosts))*1440 > 5000*1440 {
+	opt := dayfile.Options{Workers: j.workers, Groups: j.kind == ofGroups}
+	hosts := len(j.strips)
+	if j.l != nil {
+		hosts += len(j.l.hosts)
+	}
+	if oldRows+int64(hosts)*1440 > 5000*1440 {
 		opt.GroupRows = 500_000
 	}
 	if d.w, err = dayfile.NewWriter(d.buf, j.day, j.folder.metrics, opt); err != nil {
@@ -385,7 +474,7 @@ func (d *dayWriter) finish() (*stagedDay, error) {
 	if uint64(entry.Checksum) != summary.Checksum || entry.Size != summary.Bytes {
 		return nil, errors.New("BUG: the checksum of " + d.path + " is not that of its writer")
 	}
-	return &stagedDay{entry: entry, path: d.path}, nil
+	return &stagedDay{kind: d.kind, entry: entry, path: d.path}, nil
 }
 
 // abandon gives the file up.
@@ -393,14 +482,6 @@ func (d *dayWriter) abandon() {
 	_ = d.file.Close()
 	removeQuietly(d.fs, d.path)
 }
-
-// stagedName is the name of a day's file before it is renamed.
-func stagedName(day dayfile.Day, gen uint64) string {
-	return fmt.Sprintf("%s.%06d%s", day, gen, tmpSuffix)
-}
-
-// dayName is the name of a day's file.
-func dayName(day dayfile.Day) string { return day.String() + dayFileSuffix }
 
 // cursorsOf returns cursors over everything staged of a day, oldest first.
 func (l *load) cursorsOf(day dayfile.Day) []cursor {

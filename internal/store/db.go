@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -21,13 +22,15 @@ import (
 )
 
 // FormatVersion is the version of leanfleet.db that this package writes. It
-// reads no other.
-const FormatVersion = 1
+// reads version 1 too, which knew neither the head nor process groups.
+const FormatVersion = 2
 
 const (
 	dbName        = "leanfleet.db"
 	lockName      = "leanfleet.lock"
 	daysName      = "days"
+	groupsName    = "groups"
+	headName      = "head"
 	inventoryName = "inventory.parquet"
 	tmpSuffix     = ".tmp"
 	dayFileSuffix = ".parquet"
@@ -38,11 +41,14 @@ var (
 	bucketMeta    = []byte("meta")
 	bucketDays    = []byte("days")
 	bucketHosts   = []byte("hosts")
+	bucketGroups  = []byte("groups") // days of process groups
 	bucketPending = []byte("pending")
+	bucketSealed  = []byte("sealed") // generation and day of rows of the head that are sealed
 
 	keyFormat     = []byte("format")
 	keyGeneration = []byte("generation")
 	keyRecords    = []byte("records")
+	keyHead       = []byte("head")
 )
 
 // dayEntry is what leanfleet.db knows of a sealed day.
@@ -88,20 +94,32 @@ func (h *hash64) UnmarshalText(b []byte) error {
 
 // pendingOp is a change of files that a commit has made true and that may still
 // have to be carried out: a staged file to be renamed over its target, or a
-// target to be deleted. Names are relative to the directory of days.
+// target to be deleted. Names are relative to their directory.
 type pendingOp struct {
+	// Dir is "groups" or "head"; "" means the directory of days.
+	Dir string `json:"dir,omitempty"`
 	// Staged is empty for a deletion.
 	Staged string `json:"staged,omitempty"`
 	Target string `json:"target"`
 	fileSum
 }
 
+func (p *pendingOp) dir() string {
+	if p.Dir == "" {
+		return daysName
+	}
+	return p.Dir
+}
+
 // state is the content of leanfleet.db, but for the hosts.
 type state struct {
+	format     uint64
 	generation uint64
 	records    uint64
-	days       []dayEntry
+	head       uint64 // the highest number of a generation of the head
+	days       [kinds][]dayEntry
 	pending    []pendingOp
+	sealed     map[sealedDay]struct{}
 }
 
 // lockWait is how long an opening waits for another process.
@@ -171,20 +189,22 @@ func writeLock(dir string) error {
 	return nil
 }
 
-// isFresh says whether a database was never set up.
-func isFresh(db *bbolt.DB) (fresh bool, err error) {
+// formatOf is the version of a database, 0 when it was never set up.
+func formatOf(db *bbolt.DB) (format uint64, err error) {
 	err = db.View(func(tx *bbolt.Tx) error {
-		fresh = tx.Bucket(bucketMeta) == nil
+		if b := tx.Bucket(bucketMeta); b != nil {
+			format = getUint(b.Get(keyFormat))
+		}
 		return nil
 	})
-	return fresh, err
+	return format, err
 }
 
-// initDB sets up a new database.
+// initDB sets up a new database, or one of an older version.
 func initDB(db *bbolt.DB, path string) error {
 	err := db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{bucketMeta, bucketDays, bucketHosts, bucketPending} {
-			if _, err := tx.CreateBucket(name); err != nil {
+		for _, name := range [][]byte{bucketMeta, bucketDays, bucketGroups, bucketHosts, bucketPending, bucketSealed} {
+			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
 		}
@@ -212,18 +232,30 @@ func readState(db *bbolt.DB, hosts func(documents [][]byte) (int, error)) (st st
 		if meta == nil {
 			return errNoData
 		}
-		for _, name := range [][]byte{bucketDays, bucketHosts, bucketPending} {
+		if st.format = getUint(meta.Get(keyFormat)); st.format == 0 || st.format > FormatVersion {
+			return fmt.Errorf("format version is %d, this leanfleet reads up to %d", st.format, FormatVersion)
+		}
+		buckets := [][]byte{bucketDays, bucketHosts, bucketPending, bucketGroups, bucketSealed}
+		if st.format == 1 {
+			buckets = buckets[:3]
+		}
+		for _, name := range buckets {
 			if tx.Bucket(name) == nil {
 				return fmt.Errorf("bucket %s is missing", name)
 			}
 		}
-		if v := getUint(meta.Get(keyFormat)); v != FormatVersion {
-			return fmt.Errorf("format version is %d, this leanfleet reads %d", v, FormatVersion)
-		}
 		st.generation = getUint(meta.Get(keyGeneration))
-		st.records = getUint(meta.Get(keyRecords))
-		if err := tx.Bucket(bucketDays).ForEach(st.addDay); err != nil {
+		st.records, st.head = getUint(meta.Get(keyRecords)), getUint(meta.Get(keyHead))
+		if err := st.addDays(tx.Bucket(bucketDays), ofHosts); err != nil {
 			return err
+		}
+		if st.format > 1 {
+			if err := st.addDays(tx.Bucket(bucketGroups), ofGroups); err != nil {
+				return err
+			}
+			if err := tx.Bucket(bucketSealed).ForEach(st.addSealed); err != nil {
+				return err
+			}
 		}
 		if err := tx.Bucket(bucketPending).ForEach(st.addPending); err != nil {
 			return err
@@ -244,18 +276,37 @@ func readState(db *bbolt.DB, hosts func(documents [][]byte) (int, error)) (st st
 	return st, err
 }
 
-func (st *state) addDay(k, v []byte) error {
-	var e dayEntry
-	if err := json.Unmarshal(v, &e); err != nil {
-		return fmt.Errorf("day %q: %w", k, err)
+func (st *state) addDays(b *bbolt.Bucket, k kind) error {
+	return b.ForEach(func(key, v []byte) error {
+		var e dayEntry
+		if err := json.Unmarshal(v, &e); err != nil {
+			return fmt.Errorf("day %q: %w", key, err)
+		}
+		day, err := dayfile.ParseDay(string(key))
+		if err != nil {
+			return fmt.Errorf("day %q: %w", key, err)
+		}
+		e.Day = day
+		st.days[k] = append(st.days[k], e) // keys are dates, so days ascend
+		return nil
+	})
+}
+
+// addSealed reads a key of the bucket of sealed rows: the number of a
+// generation and the day, 8 bytes each.
+func (st *state) addSealed(k, _ []byte) error {
+	if len(k) != 16 {
+		return fmt.Errorf("sealed rows %x: not a generation and a day", k)
 	}
-	day, err := dayfile.ParseDay(string(k))
-	if err != nil {
-		return fmt.Errorf("day %q: %w", k, err)
+	if st.sealed == nil {
+		st.sealed = map[sealedDay]struct{}{}
 	}
-	e.Day = day
-	st.days = append(st.days, e) // keys are dates, so days ascend
+	st.sealed[sealedDay{getUint(k[:8]), dayfile.Day(int64(getUint(k[8:])))}] = struct{}{}
 	return nil
+}
+
+func (x sealedDay) key() []byte {
+	return append(putUint(x.generation), putUint(uint64(int64(x.day)))...)
 }
 
 func (st *state) addPending(k, v []byte) error {
@@ -266,6 +317,9 @@ func (st *state) addPending(k, v []byte) error {
 	if !fs.ValidPath(p.Target) || strings.Contains(p.Target, "/") || strings.Contains(p.Staged, "/") {
 		return fmt.Errorf("pending change %x: %q is not the name of a day file", k, p.Target)
 	}
+	if d := p.dir(); d != daysName && d != groupsName && d != headName {
+		return fmt.Errorf("pending change %x: %q is not a directory of the store", k, d)
+	}
 	st.pending = append(st.pending, p)
 	return nil
 }
@@ -275,16 +329,38 @@ type commitTx struct {
 	generation uint64
 	// records is set when the records of any host changed.
 	records bool
-	put     []dayEntry
-	remove  []dayfile.Day
+	put     []putDay
+	remove  []target
 	hosts   map[fleet.HostID][]byte
 	pending []pendingOp
+	// sealed is rows of the head that the files now hold or that are removed;
+	// head is the highest number that one of its generations ever had.
+	sealed []sealedDay
+	head   uint64
+}
+
+// putDay is a day's new file.
+type putDay struct {
+	kind  kind
+	entry dayEntry
+}
+
+// empty says that nothing would become true.
+func (c *commitTx) empty() bool {
+	return len(c.put)+len(c.remove)+len(c.hosts)+len(c.sealed)+len(c.pending) == 0
+}
+
+func bucketOf(k kind) []byte {
+	if k == ofGroups {
+		return bucketGroups
+	}
+	return bucketDays
 }
 
 // apply writes a transaction. It is the commit point of the store.
 func (c *commitTx) apply(db *bbolt.DB) error {
 	return db.Update(func(tx *bbolt.Tx) error {
-		meta, days, pending := tx.Bucket(bucketMeta), tx.Bucket(bucketDays), tx.Bucket(bucketPending)
+		meta, pending, sealed := tx.Bucket(bucketMeta), tx.Bucket(bucketPending), tx.Bucket(bucketSealed)
 		if err := meta.Put(keyGeneration, putUint(c.generation)); err != nil {
 			return err
 		}
@@ -294,12 +370,23 @@ func (c *commitTx) apply(db *bbolt.DB) error {
 			}
 		}
 		for i := range c.put {
-			if err := putJSON(days, []byte(c.put[i].Day.String()), &c.put[i]); err != nil {
+			e := &c.put[i].entry
+			if err := putJSON(tx.Bucket(bucketOf(c.put[i].kind)), []byte(e.Day.String()), e); err != nil {
 				return err
 			}
 		}
 		for _, d := range c.remove {
-			if err := days.Delete([]byte(d.String())); err != nil {
+			if err := tx.Bucket(bucketOf(d.kind)).Delete([]byte(d.day.String())); err != nil {
+				return err
+			}
+		}
+		for _, x := range c.sealed {
+			if err := sealed.Put(x.key(), []byte{}); err != nil {
+				return err
+			}
+		}
+		if c.head > 0 {
+			if err := meta.Put(keyHead, putUint(c.head)); err != nil {
 				return err
 			}
 		}
@@ -318,14 +405,32 @@ func (c *commitTx) apply(db *bbolt.DB) error {
 	})
 }
 
-// clearPending forgets pending changes, which have been carried out.
-func clearPending(db *bbolt.DB) error {
+// clearPending forgets pending changes, which have been carried out, and what
+// was sealed of generations of the head that are deleted: no other will have
+// their numbers.
+func clearPending(db *bbolt.DB, gone []uint64) error {
 	return db.Update(func(tx *bbolt.Tx) error {
 		if err := tx.DeleteBucket(bucketPending); err != nil {
 			return err
 		}
-		_, err := tx.CreateBucket(bucketPending)
-		return err
+		if _, err := tx.CreateBucket(bucketPending); err != nil {
+			return err
+		}
+		sealed := tx.Bucket(bucketSealed)
+		for _, n := range gone {
+			prefix := putUint(n)
+			var keys [][]byte
+			c := sealed.Cursor()
+			for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
+				keys = append(keys, bytes.Clone(k))
+			}
+			for _, k := range keys {
+				if err := sealed.Delete(k); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
 	})
 }
 

@@ -114,7 +114,7 @@ func threeDays(t testing.TB, dir string) *Store {
 }
 
 func fileOfDay(s *Store, n int) string {
-	return filepath.Join(s.daysDir(), dayName(dayfile.DayOf(dayStart)+dayfile.Day(n)))
+	return filepath.Join(s.daysDir(), target{ofHosts, dayfile.DayOf(dayStart) + dayfile.Day(n)}.name())
 }
 
 // TestDamagedDays: a day file that is missing, cut, changed or another one is
@@ -192,6 +192,7 @@ func TestDamagedPage(t *testing.T) {
 	if _, err := s.Append(t.Context(), batches); err != nil {
 		t.Fatal(err)
 	}
+	must(t, s.Seal(t.Context()))
 	must(t, s.Close())
 	path := fileOfDay(s, 1)
 	good := read(t, path)
@@ -297,10 +298,10 @@ func TestDamagedDatabase(t *testing.T) {
 	f("text", "invalid", func(t *testing.T, path string) {
 		must(t, os.WriteFile(path, []byte(fmt.Sprintf("%8192s", "hello")), 0o600))
 	})
-	f("version", "format version is 2, this leanfleet reads 1", func(t *testing.T, path string) {
+	f("version", "format version is 3, this leanfleet reads up to 2", func(t *testing.T, path string) {
 		db, err := openDB(t.Context(), filepath.Dir(path), false, true)
 		must(t, err)
-		must(t, changeBucket(db, bucketMeta, keyFormat, putUint(2)))
+		must(t, changeBucket(db, bucketMeta, keyFormat, putUint(3)))
 		must(t, db.Close())
 	})
 	f("day", `day "2024-02-02"`, func(t *testing.T, path string) {

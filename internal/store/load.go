@@ -85,10 +85,11 @@ func (s *Store) begin(ctx context.Context) (*load, error) {
 	s.loadCount++
 	l := &load{
 		s: s, name: fmt.Sprintf("load-%06d%s", s.loadCount, tmpSuffix),
-		base: s.book, book: s.book.Clone(), keys: map[fleet.HostID]*keyUse{},
+		base: s.bookNow(), keys: map[fleet.HostID]*keyUse{},
 		metricNum: map[string]int{}, shapeNum: map[string]int{}, originNum: map[fleet.Origin]int{},
 		hostNum: map[fleet.HostID]uint32{}, days: map[dayfile.Day]map[int]struct{}{},
 	}
+	l.book = l.base.Clone()
 	s.loads[l] = struct{}{}
 	return l, nil
 }
@@ -135,6 +136,9 @@ func (l *load) add(b *fleet.Batch) error {
 	}
 	if len(b.Start) == 0 {
 		return nil
+	}
+	if b.Group != "" {
+		return fmt.Errorf("host %s: process group %s: groups are appended, not loaded", b.Host, b.Group)
 	}
 	h := chunkHeader{step: b.Step}
 	var err error
@@ -449,7 +453,13 @@ func (l *load) end() error {
 
 // rebase works out again, on the book of today, what the load found out about
 // hosts. It is an error when a key would now be another host.
-func (l *load) rebase(today *inventory.Book) error {
+func (l *load) rebase() error {
+	l.s.mu.Lock()
+	today := l.s.bookNow()
+	l.s.mu.Unlock()
+	if today == l.base {
+		return nil
+	}
 	book := today.Clone()
 	for _, step := range l.steps {
 		if err := step(book); err != nil {

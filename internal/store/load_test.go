@@ -68,7 +68,7 @@ func TestNothingToStore(t *testing.T) {
 	if err != nil || !cmp.Equal(got, fleet.Appended{}) {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if st, err := s.Status(); err != nil || st.Days != 0 || st.Hosts != 0 || st.Generation != 1 {
+	if st, err := s.Status(); err != nil || st.Days != 0 || st.Hosts != 0 || st.Generation != 0 || st.Head != nil {
 		t.Errorf("%+v, %v", st, err)
 	}
 	if problems, err := s.Verify(t.Context()); err != nil || len(problems) != 0 {
@@ -195,6 +195,7 @@ func TestOtherResolution(t *testing.T) {
 	if _, err := s.Append(t.Context(), []fleet.Batch{a, b}); err != nil {
 		t.Fatal(err)
 	}
+	must(t, s.Seal(t.Context()))
 	must(t, s.Close())
 	m, options = with(100, fleet.UnitCount)
 	s = open(t, dir, options)
@@ -203,6 +204,7 @@ func TestOtherResolution(t *testing.T) {
 	if err != nil || !cmp.Equal(got, fleet.Appended{Unchanged: 2, Changed: 1}) {
 		t.Errorf("%+v, %v", got, err)
 	}
+	must(t, s.Seal(t.Context()))
 	rows := dump(t, s)
 	for key, want := range map[modelKey]int32{{"a", dayStart}: 10, {"a", dayStart + 3600_000}: 25, {"b", dayStart}: 50} {
 		if rows[key].Values["queue"] != want {
@@ -309,7 +311,7 @@ func TestCommitFailed(t *testing.T) {
 	s := threeDays(t, dir)
 	before := contentOf(t, s)
 	must(t, s.db.Close())
-	_, err := s.Append(t.Context(), []fleet.Batch{crashBatch("c", 0, 1, 1)})
+	err := bulk(t, s, nil, crashBatch("c", 0, 1, 1))
 	if err == nil || !strings.Contains(err.Error(), filepath.Join(dir, dbName)) {
 		t.Errorf("%v", err)
 	}
@@ -327,7 +329,7 @@ func TestCommitFailed(t *testing.T) {
 	if diff := cmp.Diff(before, contentOf(t, s)); diff != "" {
 		t.Errorf("(-before +after):\n%s", diff)
 	}
-	if _, err := s.fs.Stat(filepath.Join(s.daysDir(), dayName(dayfile.DayOf(dayStart)))); err != nil {
+	if _, err := s.fs.Stat(filepath.Join(s.daysDir(), target{ofHosts, dayfile.DayOf(dayStart)}.name())); err != nil {
 		t.Error(err)
 	}
 }

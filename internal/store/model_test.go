@@ -14,6 +14,7 @@ import (
 
 	"github.com/leanfleet/leanfleet/fleet"
 	"github.com/leanfleet/leanfleet/internal/store/dayfile"
+	"github.com/leanfleet/leanfleet/internal/store/head"
 )
 
 // The model is the store's contract in maps: what a sample does to what is
@@ -34,7 +35,7 @@ type model map[modelKey]modelRow
 
 func (m model) apply(b fleet.Batch) (n counts) {
 	for i, start := range b.Start {
-		key := modelKey{b.Host, start}
+		key := modelKey{rowKey(head.Key{Host: b.Host, Group: b.Group}), start}
 		row, ok := m[key]
 		if !ok {
 			row = modelRow{b.Step, map[string]int32{}, map[string]fleet.Origin{}}
@@ -80,56 +81,84 @@ func (m model) apply(b fleet.Batch) (n counts) {
 	return n
 }
 
-// dump reads everything a store holds.
+// dump reads everything a store holds of hosts.
 func dump(t testing.TB, s *Store) model {
 	t.Helper()
-	p, _, err := s.look(fleet.Window{})
+	return dumpOf(t, s, ofHosts)
+}
+
+// dumpOf reads everything a store holds of hosts, or of process groups, whose
+// names stand behind a zero byte.
+func dumpOf(t testing.TB, s *Store, k kind) model {
+	t.Helper()
+	v, err := s.look(k, fleet.Window{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.release()
+	defer v.release()
 	out := model{}
-	for _, v := range p.openAll() {
-		if v.Err != nil {
-			t.Fatalf("%s: %v", v.Path, v.Err)
+	for _, d := range v.openAll() {
+		if d.Err != nil {
+			t.Fatalf("%s: %v", d.Path, d.Err)
 		}
-		dumpDay(t, v.File, out)
+		over := map[fleet.HostID]bool{}
+		key := func(s *head.Strip) fleet.HostID { return rowKey(head.Key{Host: s.Host, Group: s.Group}) }
+		for i := range d.Head {
+			over[key(&d.Head[i])] = d.Head[i].Over
+		}
+		if d.File != nil {
+			dumpDay(t, d.File, over, out)
+		}
+		for i := range d.Head {
+			for k := range d.Head[i].Segments() {
+				dumpRows(t, key(&d.Head[i]), d.Head[i].Run(k).Step, d.Head[i].Rows(k, s.head.table), out)
+			}
+		}
 	}
 	return out
 }
 
-func dumpDay(t testing.TB, f *dayfile.File, out model) {
+// dumpDay reads the rows of a file, but for those of some hosts.
+func dumpDay(t testing.TB, f *dayfile.File, but map[fleet.HostID]bool, out model) {
 	t.Helper()
-	table := newOriginTable()
 	var scratch dayfile.Scratch
 	for i, run := range f.Runs() {
+		if but[run.Host] {
+			continue
+		}
 		rows, err := f.Rows(i, &scratch)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for r, start := range rows.Start {
-			row := modelRow{run.Step, map[string]int32{}, map[string]fleet.Origin{}}
-			parsed, err := table.parse(rows.OriginOf(r))
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, c := range rows.Columns {
-				if !c.Has(r) {
-					continue
-				}
-				row.Values[c.Metric.Name] = c.Values[r]
-				n := parsed.common
-				if other, ok := parsed.other[c.Metric.Name]; ok {
-					n = other
-				}
-				row.Origins[c.Metric.Name] = table.list[n-1]
-			}
-			key := modelKey{run.Host, start}
-			if _, twice := out[key]; twice {
-				t.Fatalf("%v is stored twice", key)
-			}
-			out[key] = row
+		dumpRows(t, run.Host, run.Step, rows, out)
+	}
+}
+
+func dumpRows(t testing.TB, host fleet.HostID, step int32, rows dayfile.Rows, out model) {
+	t.Helper()
+	table := newOriginTable()
+	for r, start := range rows.Start {
+		row := modelRow{step, map[string]int32{}, map[string]fleet.Origin{}}
+		parsed, err := table.parse(rows.OriginOf(r))
+		if err != nil {
+			t.Fatal(err)
 		}
+		for _, c := range rows.Columns {
+			if !c.Has(r) {
+				continue
+			}
+			row.Values[c.Metric.Name] = c.Values[r]
+			n := parsed.common
+			if other, ok := parsed.other[c.Metric.Name]; ok {
+				n = other
+			}
+			row.Origins[c.Metric.Name] = table.list[n-1]
+		}
+		key := modelKey{host, start}
+		if _, twice := out[key]; twice {
+			t.Fatalf("%v is stored twice", key)
+		}
+		out[key] = row
 	}
 }
 
@@ -142,7 +171,7 @@ func testClock() time.Time { return time.Date(2024, 3, 1, 0, 0, 0, 0, time.UTC) 
 
 func open(t testing.TB, dir string, change ...func(*Options)) *Store {
 	t.Helper()
-	o := Options{Dir: dir, Clock: testClock}
+	o := Options{Dir: dir, Clock: testClock, SealAfter: -1}
 	for _, f := range change {
 		f(&o)
 	}
@@ -278,7 +307,11 @@ func TestMergeByHand(t *testing.T) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	}
-	generation := func() uint64 { return s.find(dayfile.DayOf(dayStart)).Generation }
+	generation := func() uint64 {
+		t.Helper()
+		must(t, s.Seal(ctx))
+		return s.find(target{ofHosts, dayfile.DayOf(dayStart)}).Generation
+	}
 	put(fleet.Appended{Inserted: 2}, fleet.Batch{Origin: fleet.OriginCloud, Start: minutes(0, 1), Columns: []fleet.Column{column("cpu_usage", 10, 20)}})
 	put(fleet.Appended{Inserted: 2}, fleet.Batch{Origin: fleet.OriginAgent, Start: minutes(0, 1), Columns: []fleet.Column{column("memory_usage", 7, 8)}})
 	before := generation()
@@ -302,12 +335,16 @@ func TestMergeByHand(t *testing.T) {
 	if diff := cmp.Diff(want, dump(t, s)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	p, _, err := s.look(fleet.Window{})
+	must(t, s.Seal(ctx))
+	if diff := cmp.Diff(want, dump(t, s)); diff != "" {
+		t.Errorf("sealed (-want +got):\n%s", diff)
+	}
+	v, err := s.look(ofHosts, fleet.Window{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.release()
-	f := p.openAll()[0].File
+	defer v.release()
+	f := v.openAll()[0].File
 	rows, err := f.Rows(0, new(dayfile.Scratch))
 	if err != nil {
 		t.Fatal(err)

@@ -189,10 +189,10 @@ func imported(t *testing.T, s *Store) int {
 	}
 	n, err := strconv.Atoi(records[0].Tags["import"])
 	must(t, err)
-	p, _, err := s.look(fleet.Window{})
+	look, err := s.look(ofHosts, fleet.Window{})
 	must(t, err)
-	defer p.release()
-	views := p.openAll()
+	defer look.release()
+	views := look.openAll()
 	if len(views) != n+killDays-1 {
 		t.Fatalf("%d days after %d imports", len(views), n)
 	}
@@ -203,7 +203,7 @@ func imported(t *testing.T, s *Store) int {
 			t.Fatalf("%s: %v", v.Path, v.Err)
 		}
 		rows := model{}
-		dumpDay(t, v.File, rows)
+		dumpDay(t, v.File, nil, rows)
 		if len(rows) != killHosts*killRows {
 			t.Fatalf("%s: %d rows", v.Day, len(rows))
 		}

@@ -117,7 +117,7 @@ func (s *Store) publishRecords() error {
 	if revision, err := s.publishedRevision(); err == nil && revision == s.records {
 		return nil
 	}
-	data, err := renderInventory(s.book, s.records)
+	data, err := renderInventory(s.stated, s.records)
 	if err != nil {
 		return err
 	}

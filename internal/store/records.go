@@ -35,18 +35,57 @@ func (s *Store) MergeHosts(into, from string, put fleet.Put) error {
 	return nil
 }
 
-// changeBook makes a change of the hosts true.
+// changeBook makes a change of the hosts true. Appends wait for it.
 func (s *Store) changeBook(ctx context.Context, change func(*inventory.Book) error) error {
 	unlock, err := s.lockWrites(ctx)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	book := s.book.Clone()
-	if err := change(book); err != nil {
+	s.appending.Lock()
+	c, err := s.putBook(change)
+	s.appending.Unlock()
+	if err != nil {
 		return err
 	}
-	return s.commit(&commitTx{generation: s.nextGeneration()}, nil, book)
+	s.afterBook(c)
+	return nil
+}
+
+// putBook writes down what changed of the hosts, a further change included. The
+// caller holds the write lock and appending.
+func (s *Store) putBook(change func(*inventory.Book) error) (*commitTx, error) {
+	s.mu.Lock()
+	today := s.bookNow()
+	s.mu.Unlock()
+	book := today.Clone()
+	if change != nil {
+		if err := change(book); err != nil {
+			return nil, err
+		}
+	}
+	c := &commitTx{generation: s.nextGeneration()}
+	if err := s.describe(c, book); err != nil {
+		return nil, err
+	}
+	if c.empty() {
+		return c, nil
+	}
+	if err := s.apply(c); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.takeOver(book)
+	s.install(c, nil)
+	return c, nil
+}
+
+// afterBook publishes records that a transaction changed.
+func (s *Store) afterBook(c *commitTx) {
+	if c.records {
+		s.publish()
+	}
 }
 
 // checkStatements refuses ids that leanfleet.db cannot hold.

@@ -26,13 +26,10 @@ func (s *Store) recover(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("finish the write before: %w", err)
 		}
-		switch where {
-		case p.Staged:
+		if where != "" { // also of one that is done the name may not be durable
 			todo = append(todo, *p)
-		case "":
-			if err := s.keepDamaged(p); err != nil {
-				return err
-			}
+		} else if err := s.keepDamaged(p); err != nil {
+			return err
 		}
 	}
 	had := len(s.pending) > 0
@@ -42,7 +39,7 @@ func (s *Store) recover(ctx context.Context) error {
 		}
 		s.pending = nil
 	}
-	for _, dir := range []string{s.dir, s.daysDir()} {
+	for _, dir := range []string{s.dir, s.daysDir(), s.dirOf(groupsName), s.headDir()} {
 		if err := s.removeUnfinished(dir); err != nil {
 			return err
 		}
@@ -55,7 +52,7 @@ func (s *Store) recover(ctx context.Context) error {
 // served; what there is of the staged file is kept under another name, which
 // status shows.
 func (s *Store) keepDamaged(p *pendingOp) error {
-	staged := filepath.Join(s.daysDir(), p.Staged)
+	staged := filepath.Join(s.dirOf(p.dir()), p.Staged)
 	if _, err := s.fs.Stat(staged); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -73,7 +70,7 @@ const damagedSuffix = ".damaged"
 // "" when under neither.
 func (s *Store) locate(p *pendingOp) (string, error) {
 	for _, name := range []string{p.Staged, p.Target} {
-		ok, err := s.holds(filepath.Join(s.daysDir(), name), p.fileSum)
+		ok, err := s.holds(filepath.Join(s.dirOf(p.dir()), name), p.fileSum)
 		if err != nil {
 			return "", err
 		}
@@ -118,14 +115,14 @@ func (s *Store) removeUnfinished(dir string) error {
 
 // pathOf says where a reader finds a day's file: under its staged name while a
 // rename is pending and the file is there.
-func (s *Store) pathOf(d *day) string {
+func (s *Store) pathOf(k kind, d *day) string {
 	for i := range s.pending {
 		p := &s.pending[i]
-		if p.Staged == "" || p.Target != dayName(d.Day) {
+		if p.Staged == "" || p.dir() != k.dir() || p.Target != (target{k, d.Day}).name() {
 			continue
 		}
 		if where, err := s.locate(p); err == nil && where != "" {
-			return filepath.Join(s.daysDir(), where)
+			return filepath.Join(s.dirOf(k.dir()), where)
 		}
 	}
 	return d.path

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/leanfleet/leanfleet/fleet"
-	"github.com/leanfleet/leanfleet/internal/store/dayfile"
 )
 
 // DropDamaged takes the days off the list whose files are missing or not what
@@ -34,20 +34,71 @@ func (s *Store) DropDamaged(ctx context.Context, dry, deep bool) ([]FileProblem,
 	if dry || len(days) == 0 {
 		return found, nil
 	}
-	c := &commitTx{generation: s.nextGeneration(), remove: days}
-	if err := s.commit(c, nil, s.book.Clone()); err != nil {
+	s.appending.Lock()
+	defer s.appending.Unlock()
+	w := &write{s: s, gen: s.nextGeneration()}
+	w.tx.remove = days
+	w.describe()
+	if err := s.apply(&w.tx); err != nil {
+		return nil, fmt.Errorf("repair: %w", err)
+	}
+	s.mu.Lock()
+	s.install(&w.tx, nil)
+	s.dropSealed(nil)
+	s.mu.Unlock()
+	w.after()
+	if err := s.headAgain(ctx, days); err != nil {
 		return nil, fmt.Errorf("repair: %w", err)
 	}
 	return found, nil
 }
 
+// headAgain reads the log of the head again where it has rows of days whose
+// files were dropped: those rows may have been merged with what the files held.
+// The caller holds the write lock and appending.
+func (s *Store) headAgain(ctx context.Context, days []target) error {
+	if !slices.ContainsFunc(days, func(t target) bool { return s.head.days[t.day] != nil }) {
+		return nil
+	}
+	st, err := readState(s.db, func([][]byte) (int, error) { return 0, nil })
+	if err == nil && s.head.current != nil {
+		err = s.head.current.Close()
+	}
+	s.mu.Lock()
+	s.head.current, s.head.generations = nil, nil
+	s.head.reset()
+	s.mu.Unlock()
+	if err == nil {
+		err = s.openHead(ctx, st)
+	}
+	if err != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.broken = fmt.Errorf("the head cannot be read again, open the store again: %w", err)
+		return s.broken
+	}
+	return nil
+}
+
 // damagedDays finds the days that cannot be trusted.
-func (s *Store) damagedDays(ctx context.Context, deep bool) (found []FileProblem, days []dayfile.Day, err error) {
-	p, _, err := s.look(fleet.Window{})
+func (s *Store) damagedDays(ctx context.Context, deep bool) (found []FileProblem, days []target, err error) {
+	for k := range kinds {
+		files, bad, err := s.damagedOf(ctx, k, deep)
+		if err != nil {
+			return nil, nil, err
+		}
+		found, days = append(found, files...), append(days, bad...)
+	}
+	return found, days, nil
+}
+
+func (s *Store) damagedOf(ctx context.Context, k kind, deep bool) (found []FileProblem, days []target, err error) {
+	v, err := s.look(k, fleet.Window{})
 	if err != nil {
 		return nil, nil, err
 	}
-	defer p.release()
+	defer v.release()
+	p := v.pinned
 	for i, d := range p.days {
 		if err := ctx.Err(); err != nil {
 			return nil, nil, err
@@ -61,7 +112,7 @@ func (s *Store) damagedDays(ctx context.Context, deep bool) (found []FileProblem
 		}
 		if err != nil {
 			found = append(found, FileProblem{p.paths[i], err.Error()})
-			days = append(days, d.Day)
+			days = append(days, target{k, d.Day})
 		}
 	}
 	return found, days, nil

@@ -23,6 +23,7 @@ func repairable(t *testing.T, dir string) *Store {
 	if _, err := s.Append(t.Context(), []fleet.Batch{b}); err != nil {
 		t.Fatal(err)
 	}
+	must(t, s.Seal(t.Context()))
 	return s
 }
 

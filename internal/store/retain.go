@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/leanfleet/leanfleet/internal/store/dayfile"
@@ -29,23 +30,77 @@ func (s *Store) Retain(keep time.Duration) (deleted int, err error) {
 	if open > 0 {
 		return 0, errors.New("apply retention: an import is under way; try again when it is done")
 	}
-	remove := s.expired(keep)
-	if len(remove) == 0 {
+	days := s.expired(keep)
+	if len(days) == 0 {
 		return 0, nil
 	}
-	c := &commitTx{generation: s.nextGeneration(), remove: remove}
-	if err := s.commit(c, nil, s.book.Clone()); err != nil {
+	if err := s.removeDays(days); err != nil {
 		return 0, fmt.Errorf("apply retention: %w", err)
 	}
-	return len(remove), nil
+	return len(days), nil
 }
 
-// expired lists the days that retention deletes.
+// removeDays deletes all that is stored of some days. Appends wait for it. The
+// caller holds the write lock.
+func (s *Store) removeDays(days []dayfile.Day) error {
+	s.appending.Lock()
+	w := &write{s: s, gen: s.nextGeneration()}
+	err := w.remove(days)
+	s.appending.Unlock()
+	if err != nil {
+		return err
+	}
+	w.after()
+	return nil
+}
+
+func (w *write) remove(days []dayfile.Day) error {
+	s := w.s
+	w.strips = map[target][]taken{}
+	var all []target
+	for _, d := range days {
+		for k := range kinds {
+			t := target{k, d}
+			all = append(all, t)
+			if s.find(t) != nil {
+				w.tx.remove = append(w.tx.remove, t)
+			}
+		}
+	}
+	if _, err := w.take(context.Background(), all, true); err != nil {
+		return err
+	}
+	w.describe()
+	s.mu.Lock()
+	book := s.bookNow()
+	s.mu.Unlock()
+	if err := s.describe(&w.tx, book); err != nil { // the log loses what it knows of hosts
+		return err
+	}
+	if err := s.apply(&w.tx); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.takeOver(book)
+	s.install(&w.tx, nil)
+	s.dropSealed(w.sealed)
+	for _, strips := range w.strips {
+		for i := range strips {
+			s.head.replace(strips[i].live, nil)
+		}
+	}
+	s.dropEmpty(all)
+	return nil
+}
+
+// expired lists the days that retention deletes, ascending.
 func (s *Store) expired(keep time.Duration) []dayfile.Day {
+	stored := s.storedDays()
 	newest, found := dayfile.Day(0), false
-	for _, d := range s.days {
-		if s.opt.Clock == nil || !d.Day.Window().Start.After(s.opt.Clock()) {
-			newest, found = max(newest, d.Day), true
+	for _, d := range stored {
+		if s.opt.Clock == nil || !d.Window().Start.After(s.opt.Clock()) {
+			newest, found = max(newest, d), true
 		}
 	}
 	if !found {
@@ -53,10 +108,24 @@ func (s *Store) expired(keep time.Duration) []dayfile.Day {
 	}
 	cut := newest.Window().End.Add(-keep)
 	var out []dayfile.Day
-	for _, d := range s.days {
-		if !d.Day.Window().End.After(cut) {
-			out = append(out, d.Day)
+	for _, d := range stored {
+		if !d.Window().End.After(cut) {
+			out = append(out, d)
 		}
 	}
 	return out
+}
+
+// storedDays are the days of which anything is stored, ascending.
+func (s *Store) storedDays() []dayfile.Day {
+	out := s.headDays()
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, list := range s.days {
+		for _, d := range list {
+			out = append(out, d.Day)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }

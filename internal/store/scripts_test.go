@@ -10,7 +10,7 @@ import (
 // TestDifferential: random writes and questions have the same answers as in the
 // plain engine in memory.
 func TestDifferential(t *testing.T) {
-	rounds := 50
+	rounds := 100
 	if testing.Short() {
 		rounds = 10
 	}

@@ -48,8 +48,19 @@ type Options struct {
 	// 512.
 	OpenFiles int
 
+	// SealAfter is how long after its end a day is sealed by the store itself; 0
+	// means an hour. Rows that come later are sealed together, some ten minutes
+	// after the first of them. Below 0 days are sealed by Seal alone.
+	SealAfter time.Duration
+	// HeadMemory is the memory in bytes of samples that are not sealed from which
+	// the store seals all of them, today's too; 0 means 512 MiB.
+	HeadMemory int64
+
 	// noSync lets tests that simulate crashes do without the disk.
 	noSync bool
+	// beforeAppend and beforeCommit are told before a transaction of the head's
+	// log and of leanfleet.db is written.
+	beforeAppend, beforeCommit func()
 }
 
 func (o Options) complete() Options {
@@ -68,6 +79,12 @@ func (o Options) complete() Options {
 	if o.OpenFiles <= 0 {
 		o.OpenFiles = 512
 	}
+	if o.SealAfter == 0 {
+		o.SealAfter = sealAfter
+	}
+	if o.HeadMemory <= 0 {
+		o.HeadMemory = headMemory
+	}
 	return o
 }
 
@@ -80,19 +97,33 @@ type Store struct {
 	dir string
 	db  *bbolt.DB
 
-	// writing holds one token while a write is made true. It is taken before mu.
+	// writing holds one token while a write is made true. It is taken before
+	// appending, and that before mu.
 	writing chan struct{}
+	// appending is held while a commit of the head is made true, and while what
+	// it depends on changes: the hosts, which days are sealed.
+	appending sync.Mutex
+	appends   chan *appendCall
+	quit      chan struct{} // closed to end the committer, which closes committed
+	committed chan struct{}
+	wake      chan struct{} // tells the sealer to look
+	stopped   chan struct{} // closed to end the sealer
 
 	mu         sync.RWMutex
 	closed     bool
-	days       []*day          // ascending; the slice is replaced, not changed
+	days       [kinds][]*day   // ascending; the slices are replaced, not changed
+	head       *headState      // see there
 	book       *inventory.Book // replaced, not changed
+	stated     *inventory.Book // as leanfleet.db has it
+	brought    bool            // appends brought hosts that leanfleet.db lacks
 	generation uint64
 	records    uint64 // generation at which records last changed
 	pending    []pendingOp
 	pendingErr error // why pending could not be carried out
 	broken     error // why nothing can be written any more
 	publishErr error // why inventory.parquet is not of today
+	sealErr    error // why the sealer could not seal what is due
+	closeErr   error // of a generation of the head
 	openFiles  int
 	useCount   uint64
 	loads      map[*load]struct{}
@@ -112,17 +143,32 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", o.Dir, err)
 	}
-	s := &Store{opt: o, fs: o.FS, dir: dir, writing: make(chan struct{}, 1), loads: map[*load]struct{}{}}
+	s := &Store{
+		opt: o, fs: o.FS, dir: dir, writing: make(chan struct{}, 1), loads: map[*load]struct{}{},
+		head: newHeadState(o.Metrics.Stored()), appends: make(chan *appendCall, appendQueue),
+		quit: make(chan struct{}), committed: make(chan struct{}),
+		wake: make(chan struct{}, 1), stopped: make(chan struct{}),
+	}
 	if o.ReadOnly {
 		err = s.openReader(ctx)
 	} else {
 		err = s.openWriter(ctx)
 	}
 	if err != nil {
+		if s.head.current != nil {
+			_ = s.head.current.Close()
+		}
 		if s.db != nil {
 			_ = s.db.Close()
 		}
 		return nil, fmt.Errorf("open store: %w", err)
+	}
+	if !o.ReadOnly {
+		go s.commitAppends()
+		if o.SealAfter > 0 {
+			go s.sealDue()
+			s.wakeSealer()
+		}
 	}
 	return s, nil
 }
@@ -148,17 +194,19 @@ func (s *Store) openReader(ctx context.Context) error {
 	if s.db, err = openDB(ctx, s.dir, true, false); err != nil {
 		return err
 	}
-	err = s.readState()
+	st, err := s.readState()
 	if errors.Is(err, errNoData) {
 		return s.noData()
 	}
 	if err != nil {
 		return err
 	}
-	for _, d := range s.days {
-		d.path = s.pathOf(d)
+	for k := range kinds {
+		for _, d := range s.days[k] {
+			d.path = s.pathOf(k, d)
+		}
 	}
-	return nil
+	return s.openHead(ctx, st)
 }
 
 func (s *Store) openWriter(ctx context.Context) error {
@@ -167,11 +215,7 @@ func (s *Store) openWriter(ctx context.Context) error {
 			return s.noData()
 		}
 	}
-	changed, err := makeDir(s.fs, s.dir)
-	if err != nil {
-		return err
-	}
-	daysMade, err := makeDir(s.fs, s.daysDir())
+	changed, err := s.makeDirs()
 	if err != nil {
 		return err
 	}
@@ -181,59 +225,80 @@ func (s *Store) openWriter(ctx context.Context) error {
 	if err := writeLock(s.dir); err != nil {
 		return err
 	}
-	fresh, err := isFresh(s.db)
+	format, err := formatOf(s.db)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", s.dbPath(), err)
 	}
-	if fresh { // also when an opening before was cut off
+	if format < FormatVersion { // also when an opening before was cut off
 		changed = append(changed, filepath.Dir(s.dir), s.dir)
 	}
-	if err := s.begun(fresh, append(changed, daysMade...)); err != nil {
+	if err := s.begun(format, changed); err != nil {
 		return err
 	}
-	if err := s.readState(); err != nil {
+	st, err := s.readState()
+	if err != nil {
 		return err
 	}
 	if err := s.recover(ctx); err != nil {
+		return err
+	}
+	if err := s.openHead(ctx, st); err != nil {
+		return err
+	}
+	if err := s.writeBook(); err != nil {
 		return err
 	}
 	s.publish()
 	return nil
 }
 
+// makeDirs makes the data directory and those in it, and returns the directories
+// that got a new entry.
+func (s *Store) makeDirs() (changed []string, err error) {
+	for _, dir := range []string{s.dir, s.daysDir(), s.dirOf(groupsName), s.headDir()} {
+		made, err := makeDir(s.fs, dir)
+		if err != nil {
+			return nil, err
+		}
+		changed = append(changed, made...)
+	}
+	return changed, nil
+}
+
 // begun makes the names of directories and of a new database durable, which
 // bbolt does not do, and only then sets the database up: one that is set up is
 // known to stay.
-func (s *Store) begun(fresh bool, changed []string) error {
+func (s *Store) begun(format uint64, changed []string) error {
 	slices.Sort(changed)
 	for _, dir := range slices.Compact(changed) {
 		if err := s.fs.SyncDir(dir); err != nil {
 			return fmt.Errorf("sync directory %s: %w", dir, err)
 		}
 	}
-	if !fresh {
+	if format >= FormatVersion { // a newer one is refused when it is read
 		return nil
 	}
 	return initDB(s.db, s.dbPath())
 }
 
 // readState takes over what leanfleet.db holds.
-func (s *Store) readState() error {
+func (s *Store) readState() (state, error) {
 	book := inventory.NewBook(s.opt.Types)
 	st, err := readState(s.db, book.UnmarshalAll)
 	if errors.Is(err, errNoData) {
-		return err
+		return st, err
 	}
 	if err != nil {
-		return fmt.Errorf("read %s: %w", s.dbPath(), err)
+		return st, fmt.Errorf("read %s: %w", s.dbPath(), err)
 	}
 	book.ClearTouched()
-	s.book, s.generation, s.records, s.pending = book, st.generation, st.records, st.pending
-	for i := range st.days {
-		d := &day{dayEntry: st.days[i], path: filepath.Join(s.daysDir(), dayName(st.days[i].Day))}
-		s.days = append(s.days, d)
+	s.book, s.stated, s.generation, s.records, s.pending = book, book, st.generation, st.records, st.pending
+	for k := range kinds {
+		for _, e := range st.days[k] {
+			s.days[k] = append(s.days[k], &day{dayEntry: e, kind: k, path: filepath.Join(s.dirOf(k.dir()), target{k, e.Day}.name())})
+		}
 	}
-	return nil
+	return st, nil
 }
 
 // Close ends the store: loads that are open are aborted, questions that are
@@ -241,19 +306,34 @@ func (s *Store) readState() error {
 func (s *Store) Close() error {
 	s.writing <- struct{}{} // a write that is being made true ends first
 	defer func() { <-s.writing }()
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
+	s.mu.RLock()
+	closed, writable := s.closed, s.writable() == nil
+	s.mu.RUnlock()
+	if closed {
 		return nil
 	}
+	if writable && s.finish() == nil {
+		_ = s.writeBook() // else the next opening does
+	}
+	s.mu.Lock()
 	s.closed = true
 	loads := s.loads
 	s.loads = map[*load]struct{}{}
-	for _, d := range s.days {
-		d.drop(s)
+	for _, list := range s.days {
+		for _, d := range list {
+			d.drop(s)
+		}
 	}
 	s.mu.Unlock()
-	var errs []error
+	errs := []error{s.closeErr}
+	if !s.opt.ReadOnly {
+		close(s.quit)
+		<-s.committed
+		close(s.stopped)
+	}
+	if s.head.current != nil {
+		errs = append(errs, s.head.current.Close())
+	}
 	for l := range loads { // their own goroutines find the store closed
 		removeQuietly(s.fs, filepath.Join(s.daysDir(), l.name))
 	}

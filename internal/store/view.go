@@ -13,6 +13,7 @@ import (
 
 	"github.com/leanfleet/leanfleet/fleet"
 	"github.com/leanfleet/leanfleet/internal/store/dayfile"
+	"github.com/leanfleet/leanfleet/internal/store/head"
 	"github.com/leanfleet/leanfleet/internal/store/scan"
 	"github.com/leanfleet/leanfleet/inventory"
 )
@@ -23,6 +24,7 @@ import (
 // it.
 type day struct {
 	dayEntry
+	kind kind
 
 	// Guarded by the store's mu.
 	path string
@@ -91,9 +93,11 @@ func (p *pinned) release() {
 // closeIdle closes the files that were not used for longest.
 func (s *Store) closeIdle() {
 	var idle []*day
-	for _, d := range s.days {
-		if d.pins == 0 && d.fd != nil {
-			idle = append(idle, d)
+	for _, list := range s.days {
+		for _, d := range list {
+			if d.pins == 0 && d.fd != nil {
+				idle = append(idle, d)
+			}
 		}
 	}
 	slices.SortFunc(idle, func(a, b *day) int {
@@ -157,6 +161,9 @@ func (d *day) read() (*dayfile.File, error) {
 	if f.Day() != d.Day {
 		return nil, fmt.Errorf("it holds day %s", f.Day())
 	}
+	if f.Grouped() != (d.kind == ofGroups) {
+		return nil, errors.New("it holds process groups where hosts belong, or hosts where those do")
+	}
 	return f, nil
 }
 
@@ -174,9 +181,10 @@ func (p *pinned) unavailable() error {
 func unavailable(err error) bool { return err != nil && !errors.Is(err, fs.ErrNotExist) }
 
 // openAll reads the ends of all pinned files, several at once, and returns what
-// questions are answered from.
-func (p *pinned) openAll() []scan.DayView {
-	views := make([]scan.DayView, len(p.days))
+// questions are answered from, the rows of the head among it.
+func (v *view) openAll() []scan.DayView {
+	p := v.pinned
+	views := make([]scan.DayView, len(p.days), len(p.days)+len(v.head))
 	next := make(chan int)
 	var group sync.WaitGroup
 	for range min(p.s.opt.Workers, len(p.days)) {
@@ -196,23 +204,66 @@ func (p *pinned) openAll() []scan.DayView {
 	}
 	close(next)
 	group.Wait()
+	return v.addHead(views)
+}
+
+// addHead adds the rows of the head to the days.
+func (v *view) addHead(views []scan.DayView) []scan.DayView {
+	for i := range v.head {
+		h := &v.head[i]
+		at, found := slices.BinarySearchFunc(views, h.day, func(x scan.DayView, d dayfile.Day) int { return int(x.Day) - int(d) })
+		if !found {
+			views = slices.Insert(views, at, scan.DayView{Day: h.day, Path: v.pinned.s.headDir()})
+		}
+		if views[at].Head = h.strips; h.err != nil && views[at].Err == nil {
+			views[at].Err, views[at].File = h.err, nil
+		}
+		if h.err != nil {
+			views[at].Head = nil
+		}
+	}
 	return views
 }
 
-// look pins the days that overlap a window, with the book of the same moment.
-func (s *Store) look(w fleet.Window) (*pinned, *inventory.Book, error) {
+// view is one state of the store: days whose files are pinned, the rows of the
+// head, and the hosts.
+type view struct {
+	*pinned
+	head []headView
+	book *inventory.Book
+}
+
+// headView is a snapshot of a day's rows in the head.
+type headView struct {
+	day    dayfile.Day
+	strips []head.Strip
+	err    error
+}
+
+// look takes a view of the days that overlap a window.
+func (s *Store) look(k kind, w fleet.Window) (*view, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return nil, nil, fleet.ErrClosed
+		return nil, fleet.ErrClosed
 	}
 	var days []*day
-	for _, d := range s.days {
+	for _, d := range s.days[k] {
 		if d.Day.Window().Overlaps(w) {
 			days = append(days, d)
 		}
 	}
-	return s.pinLocked(days), s.book, nil
+	v := &view{book: s.bookNow()}
+	for d, rows := range s.head.days {
+		if !d.Window().Overlaps(w) {
+			continue
+		}
+		if strips := rows.snapshot(k); len(strips) > 0 || rows.err != nil {
+			v.head = append(v.head, headView{d, strips, rows.err})
+		}
+	}
+	v.pinned = s.pinLocked(days)
+	return v, nil
 }
 
 // Records returns the records that match and overlap a window, by host, then
@@ -229,30 +280,29 @@ func (s *Store) snapshot(ctx context.Context) (*inventory.Book, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.closed {
 		return nil, fleet.ErrClosed
 	}
-	return s.book, nil
+	return s.bookNow(), nil
 }
 
 // Profiles answers a question for profiles; see fleet.Source. The question sees
 // the state of the moment its answer begins to be read.
 func (s *Store) Profiles(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Profile, error] {
 	return func(yield func(fleet.Profile, error) bool) {
-		p, book, err := s.look(q.Window)
+		v, err := s.look(kindOfQuery(q), q.Window)
 		if err != nil {
 			yield(fleet.Profile{}, fmt.Errorf("profiles: %w", err))
 			return
 		}
-		defer p.release()
-		if err := p.unavailable(); err != nil {
+		defer v.release()
+		if err := v.unavailable(); err != nil {
 			yield(fleet.Profile{}, fmt.Errorf("profiles: %w", err))
 			return
 		}
-		v := scan.View{Days: p.openAll(), Book: book, Metrics: s.opt.Metrics}
-		scan.Profiles(ctx, v, q, s.opt.Workers)(yield)
+		scan.Profiles(ctx, v.scan(), q, s.opt.Workers)(yield)
 	}
 }
 
@@ -260,18 +310,17 @@ func (s *Store) Profiles(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Pro
 // state of the moment its answer begins to be read.
 func (s *Store) Series(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Series, error] {
 	return func(yield func(fleet.Series, error) bool) {
-		p, book, err := s.look(q.Window)
+		v, err := s.look(kindOfQuery(q), q.Window)
 		if err != nil {
 			yield(fleet.Series{}, fmt.Errorf("series: %w", err))
 			return
 		}
-		defer p.release()
-		if err := p.unavailable(); err != nil {
+		defer v.release()
+		if err := v.unavailable(); err != nil {
 			yield(fleet.Series{}, fmt.Errorf("series: %w", err))
 			return
 		}
-		v := scan.View{Days: p.openAll(), Book: book, Metrics: s.opt.Metrics}
-		scan.Series(ctx, v, q)(yield)
+		scan.Series(ctx, v.scan(), q)(yield)
 	}
 }
 
@@ -312,12 +361,50 @@ func (s *Store) Conflicts(ctx context.Context) ([]fleet.Conflict, error) {
 func (s *Store) DataWindow() (fleet.Window, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if len(s.days) == 0 {
+	var w extent
+	for _, d := range s.days[ofHosts] {
+		w.add(d.First, d.End)
+	}
+	for _, d := range s.head.days {
+		for _, st := range d.strips[ofHosts] {
+			if st.Len() > 0 {
+				w.add(st.First(), st.Reach())
+			}
+		}
+	}
+	return w.window()
+}
+
+// extent is a range of Unix milliseconds that grows.
+type extent struct {
+	any        bool
+	first, end int64
+}
+
+func (s *extent) add(first, end int64) {
+	if !s.any {
+		s.any, s.first, s.end = true, first, end
+	}
+	s.first, s.end = min(s.first, first), max(s.end, end)
+}
+
+func (s *extent) window() (fleet.Window, bool) {
+	if !s.any {
 		return fleet.Window{}, false
 	}
-	first, end := s.days[0].First, s.days[0].End
-	for _, d := range s.days {
-		first, end = min(first, d.First), max(end, d.End)
+	return fleet.Window{Start: time.UnixMilli(s.first).UTC(), End: time.UnixMilli(s.end).UTC()}, true
+}
+
+// scan is the view as questions are answered from it.
+func (v *view) scan() scan.View {
+	s := v.pinned.s
+	return scan.View{Days: v.openAll(), Book: v.book, Metrics: s.opt.Metrics, Table: s.head.table}
+}
+
+// kindOfQuery is whose rows a query asks for.
+func kindOfQuery(q fleet.Query) kind {
+	if q.Groups {
+		return ofGroups
 	}
-	return fleet.Window{Start: time.UnixMilli(first).UTC(), End: time.UnixMilli(end).UTC()}, true
+	return ofHosts
 }

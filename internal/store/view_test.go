@@ -139,14 +139,14 @@ func TestReaderSeesPending(t *testing.T) {
 			c.failAt, c.failWith, c.failOn = step, errDisk, true
 		}
 	}
-	if _, err := s.Append(t.Context(), []fleet.Batch{crashBatch("a", 0, 3, 500)}); err != nil {
+	if err := bulk(t, s, nil, crashBatch("a", 0, 3, 500)); err != nil {
 		t.Fatalf("the commit is true, and yet: %v", err)
 	}
 	want := contentOf(t, s)
 	if st, err := s.Status(); err != nil || st.Pending != 3 || len(st.Problems) != 1 {
 		t.Errorf("status: %+v, %v", st, err)
 	}
-	if _, err := s.Append(t.Context(), []fleet.Batch{crashBatch("a", 0, 3, 600)}); err == nil {
+	if err := bulk(t, s, nil, crashBatch("a", 0, 3, 600)); err == nil {
 		t.Error("a write on top of a pending one is taken")
 	}
 	to := t.TempDir()
@@ -189,11 +189,9 @@ func TestCommittedFileLost(t *testing.T) {
 					c.failAt, c.failWith, c.failOn = step+1, errDisk, true // that one succeeds still
 				}
 			}
-			if _, err := s.Append(t.Context(), []fleet.Batch{crashBatch("a", 0, 3, 500)}); err != nil {
-				t.Fatal(err)
-			}
+			must(t, bulk(t, s, nil, crashBatch("a", 0, 3, 500)))
 			must(t, s.Close())
-			staged := filepath.Join(dir, daysName, stagedName(dayfile.DayOf(dayStart)+2, s.generation))
+			staged := filepath.Join(dir, daysName, target{ofHosts, dayfile.DayOf(dayStart) + 2}.stagedName(s.generation))
 			must(t, lose(staged))
 			for _, readOnly := range []bool{true, false, false} {
 				s := open(t, dir, func(o *Options) { o.ReadOnly = readOnly })
@@ -229,11 +227,9 @@ func TestCommittedFileLost(t *testing.T) {
 func TestRetain(t *testing.T) {
 	clock := time.UnixMilli(dayStart).UTC().Add(5*24*time.Hour + time.Hour)
 	s := open(t, t.TempDir(), func(o *Options) { o.noSync = true; o.Clock = func() time.Time { return clock } })
-	if _, err := s.Append(t.Context(), []fleet.Batch{crashBatch("a", 0, 6, 1), crashBatch("a", 400, 1, 1)}); err != nil {
-		t.Fatal(err)
-	}
+	must(t, bulk(t, s, nil, crashBatch("a", 0, 6, 1), crashBatch("a", 400, 1, 1)))
 	days := func() (out []string) {
-		for _, d := range s.days {
+		for _, d := range s.days[ofHosts] {
 			out = append(out, d.Day.String())
 		}
 		return out

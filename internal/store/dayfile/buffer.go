@@ -2,6 +2,7 @@ package dayfile
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/leanfleet/leanfleet/fleet"
 )
@@ -10,6 +11,8 @@ import (
 // encoded.
 type buffer struct {
 	hosts   names
+	grouped bool
+	groups  names
 	starts  []int64
 	origins names
 	columns []values // by metric
@@ -66,10 +69,13 @@ func (n *names) reset() {
 	n.list, n.ends, n.codes, n.bytes = n.list[:0], n.ends[:0], n.codes[:0], 0
 }
 
-func newBuffer(metrics int) *buffer { return &buffer{columns: make([]values, metrics)} }
+func newBuffer(l *layout) *buffer {
+	return &buffer{grouped: l.grouped, columns: make([]values, len(l.metrics))}
+}
 
 func (b *buffer) reset() {
 	b.hosts.reset()
+	b.groups.reset()
 	b.origins.reset()
 	b.starts = b.starts[:0]
 	b.cuts = b.cuts[:0]
@@ -105,7 +111,11 @@ func (b *buffer) cut() {
 // the rows have none.
 func (b *buffer) add(host fleet.HostID, rows *Rows, from, to int, sources []*fleet.Column) {
 	before := b.rows()
-	b.hosts.add(string(host), to-from)
+	name, group := splitHost(host, b.grouped)
+	b.hosts.add(name, to-from)
+	if b.grouped {
+		b.groups.add(group, to-from)
+	}
 	b.starts = append(b.starts, rows.Start[from:to]...)
 	if rows.Origin == nil {
 		b.origins.add(rows.Default, to-from)
@@ -117,6 +127,14 @@ func (b *buffer) add(host fleet.HostID, rows *Rows, from, to int, sources []*fle
 	for i := range b.columns {
 		b.columns[i].add(sources[i], before, from, to)
 	}
+}
+
+// splitHost parts the host of a run into the host and its process group.
+func splitHost(id fleet.HostID, grouped bool) (host, group string) {
+	if i := strings.LastIndexByte(string(id), 0); grouped && i >= 0 {
+		return string(id[:i]), string(id[i+1:])
+	}
+	return string(id), ""
 }
 
 // add appends rows [from, to) of a column, which may be nil, behind the rows

@@ -32,6 +32,8 @@ func (w *Writer) copy(f *File, seg Segment, s *Scratch) (bool, error) {
 		return false, errors.New("the file is finished")
 	case f.index.day != w.index.day:
 		return false, fmt.Errorf("they are of day %s", f.index.day)
+	case f.index.grouped != w.index.grouped:
+		return false, errors.New("process groups and hosts do not go into one file")
 	case seg.Lo < 0 || seg.Hi > len(f.index.runs) || seg.Lo >= seg.Hi || seg.from < 0 || seg.to > len(f.index.groups):
 		return false, fmt.Errorf("segment %+v is not one of the file", seg)
 	case len(w.index.runs) > 0 && f.index.runs[seg.Lo].Host <= w.index.runs[len(w.index.runs)-1].Host:
@@ -91,6 +93,9 @@ func (w *Writer) correspond(f *File) (columns []int, same bool) {
 		}
 		columns[firstMetric+i] = firstMetric + at
 		found++
+	}
+	if w.index.grouped {
+		columns[len(columns)-1] = f.index.columns() - 1
 	}
 	return columns, found == len(f.index.metrics)
 }
@@ -183,7 +188,7 @@ func (f *File) readPageIndex(p *pageIndex, c *format.ColumnChunk, pages int) err
 func (w *Writer) copyGroup(f *File, foot *footer, at int, columns []int, s *Scratch) (*encoded, error) {
 	from := &f.index.groups[at]
 	meta := &foot.meta.RowGroups[at]
-	out := &encoded{meta: format.RowGroup{NumRows: meta.NumRows, SortingColumns: sortedBy()}}
+	out := &encoded{meta: format.RowGroup{NumRows: meta.NumRows, SortingColumns: w.layout.sortedBy()}}
 	out.body = make([]byte, 0, from.chunks[len(from.chunks)-1].end()-from.chunks[0].start()+1024*int64(len(columns)))
 	for _, row := range from.rows {
 		out.group.rows = append(out.group.rows, row-from.first())
@@ -213,7 +218,7 @@ func (w *Writer) copyGroup(f *File, foot *footer, at int, columns []int, s *Scra
 		out.meta.Columns = append(out.meta.Columns, chunk)
 		out.meta.TotalByteSize += chunk.MetaData.TotalUncompressedSize
 		out.pages = append(out.pages, pages)
-		if c >= firstMetric {
+		if c >= firstMetric && !w.index.text(c) {
 			samples := chunk.MetaData.NumValues - chunk.MetaData.Statistics.NullCount
 			if samples > 0 {
 				w.summary.Samples[w.layout.metrics[c-firstMetric].Name] += samples
@@ -253,7 +258,7 @@ func (f *File) copyChunk(out *encoded, from *chunk, s *Scratch) error {
 // emptyChunk appends a column without values.
 func (w *Writer) emptyChunk(out *encoded, column int) error {
 	e := &encoder{layout: w.layout, body: out.body}
-	b := newBuffer(len(w.layout.metrics))
+	b := newBuffer(w.layout)
 	for _, rows := range out.group.rows[1:] {
 		b.cuts = append(b.cuts, cut{rows: int(rows), packed: make([]int, len(b.columns))})
 	}

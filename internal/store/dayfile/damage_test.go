@@ -176,15 +176,15 @@ func reseal(data []byte) bool {
 func TestVersion(t *testing.T) {
 	data := tinyDay(t)
 	at := bytes.LastIndex(data, []byte(sealMark)) + len(sealMark)
-	copy(data[at:], "v002")
+	copy(data[at:], "v003")
 	if err := tryRead(data); err == nil || errors.Is(err, ErrVersion) {
 		t.Errorf("a version that the seal does not cover: %v", err)
 	}
 	if !reseal(data) {
 		t.Fatal("no seal")
 	}
-	if err := tryRead(data); !errors.Is(err, ErrVersion) || err.Error() != "the format is newer than this program: version 2, this program reads 1" {
-		t.Errorf("version 2: %v", err)
+	if err := tryRead(data); !errors.Is(err, ErrVersion) || err.Error() != "the format is newer than this program: version 3, this program reads 2" {
+		t.Errorf("version 3: %v", err)
 	}
 	copy(data[at:], "v001")
 	reseal(data)
@@ -256,7 +256,7 @@ func sampleIndex(t testing.TB) ([]byte, int64) {
 // refused, or it is another index that is sound.
 func TestIndexBytes(t *testing.T) {
 	data, end := sampleIndex(t)
-	x, err := decodeIndex(data, end)
+	x, err := decodeIndex(data, end, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,14 +264,14 @@ func TestIndexBytes(t *testing.T) {
 		t.Errorf("an index is written differently once read")
 	}
 	for i := range data {
-		if _, err := decodeIndex(data[:i], end); err == nil {
+		if _, err := decodeIndex(data[:i], end, false); err == nil {
 			t.Errorf("cut off at byte %d: no error", i)
 		}
 		for _, v := range []byte{0, 1, 0x7f, 0x80, 0xff} {
 			changed := bytes.Clone(data)
 			changed[i] = v
-			if y, err := decodeIndex(changed, end); err == nil {
-				if z, err := decodeIndex(y.append(nil), end); err != nil {
+			if y, err := decodeIndex(changed, end, false); err == nil {
+				if z, err := decodeIndex(y.append(nil), end, false); err != nil {
 					t.Errorf("byte %d as %d: an index is refused once written again: %v", i, v, err)
 				} else if d := cmp.Diff(y, z, cmp.AllowUnexported(index{}, group{}, chunk{}, page{})); d != "" {
 					t.Errorf("byte %d as %d:\n%s", i, v, d)
@@ -336,11 +336,11 @@ func FuzzIndex(f *testing.F) {
 	data, end := sampleIndex(f)
 	f.Add(data, end)
 	f.Fuzz(func(t *testing.T, data []byte, end int64) {
-		x, err := decodeIndex(data, end)
+		x, err := decodeIndex(data, end, false)
 		if err != nil {
 			return
 		}
-		y, err := decodeIndex(x.append(nil), end)
+		y, err := decodeIndex(x.append(nil), end, false)
 		if err != nil {
 			t.Fatalf("refused once written again: %v", err)
 		}

@@ -115,7 +115,7 @@ func (f *File) seek(s *Scratch, column int, row, until int64) (*slot, error) {
 	sl.file = nil
 	group := &f.index.groups[g]
 	chunk := &group.chunks[column]
-	if hasDictionary(column) && !sameGroup {
+	if f.index.text(column) && !sameGroup {
 		if err := f.dictionary(s, sl, column, chunk); err != nil {
 			return nil, fmt.Errorf("dictionary of %s: %w", f.where(column, g, -1), err)
 		}
@@ -165,6 +165,9 @@ func (f *File) decode(s *Scratch, sl *slot, column int, g *group, page int, unti
 	levels, raw, err := s.payload(f, p, chunk.zstd, end)
 	if err != nil {
 		return err
+	}
+	if f.index.text(column) {
+		column = columnHost // all of them are filled the same way
 	}
 	return sl.fill(column, levels, raw, rows, int(p.nulls))
 }

@@ -80,7 +80,7 @@ type pageBounds struct {
 // group encodes a buffer into body's memory.
 func (e *encoder) group(b *buffer, body []byte) (*encoded, error) {
 	b.cut()
-	out := &encoded{meta: format.RowGroup{NumRows: int64(b.rows()), SortingColumns: sortedBy()}}
+	out := &encoded{meta: format.RowGroup{NumRows: int64(b.rows()), SortingColumns: e.layout.sortedBy()}}
 	out.group.rows = append(out.group.rows, 0)
 	for _, c := range b.cuts {
 		out.group.rows = append(out.group.rows, int64(c.rows))
@@ -106,10 +106,7 @@ func (e *encoder) chunk(out *encoded, b *buffer, column int) error {
 	begin := len(e.body)
 	uncompressed := 0
 	if dictionary != nil {
-		entries := len(b.hosts.list)
-		if column == columnOrigin {
-			entries = len(b.origins.list)
-		}
+		entries := len(e.texts(b, column).list)
 		c.dictionary, err = e.page(format.PageHeader{Type: format.DictionaryPage,
 			DictionaryPageHeader: thrift.New(format.DictionaryPageHeader{NumValues: int32(entries), Encoding: format.Plain})},
 			nil, dictionary, true) // a dictionary page cannot say that it is not compressed
@@ -197,12 +194,10 @@ func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.
 // returns their bounds and, for columns of strings, the dictionary page.
 func (e *encoder) values(b *buffer, column int) (bounds []pageBounds, dictionary []byte, err error) {
 	e.raw, e.ends, e.levels, e.levelAt = e.raw[:0], e.ends[:0], e.levels[:0], e.levelAt[:0]
-	switch column {
-	case columnHost:
-		return e.names(b, &b.hosts), e.dictionary(&b.hosts), nil
-	case columnOrigin:
-		return e.names(b, &b.origins), e.dictionary(&b.origins), nil
-	case columnTime:
+	if n := e.texts(b, column); n != nil {
+		return e.names(b, n), e.dictionary(n), nil
+	}
+	if column == columnTime {
 		bounds, err = e.times(b)
 		return bounds, nil, err
 	}
@@ -225,6 +220,19 @@ func (e *encoder) values(b *buffer, column int) (bounds []pageBounds, dictionary
 		row, value = cut.rows, end
 	}
 	return bounds, nil, nil
+}
+
+// texts is the strings of a column; nil for a column of numbers.
+func (e *encoder) texts(b *buffer, column int) *names {
+	switch column {
+	case columnHost:
+		return &b.hosts
+	case columnOrigin:
+		return &b.origins
+	case firstMetric + len(b.columns):
+		return &b.groups
+	}
+	return nil
 }
 
 func bounds32(values []int32, rows int) pageBounds {

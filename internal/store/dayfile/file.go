@@ -38,11 +38,11 @@ func Open(r io.ReaderAt, size int64) (f *File, err error) {
 	if err != nil {
 		return nil, err
 	}
-	x, err := decodeIndex(end.index, end.dataEnd)
+	x, err := decodeIndex(end.index, end.dataEnd, end.version == formatGroups)
 	if err != nil {
 		return nil, fmt.Errorf("the index is damaged: %w", err)
 	}
-	l, err := newLayout(x.metrics)
+	l, err := newLayout(x.metrics, x.grouped)
 	if err != nil {
 		return nil, fmt.Errorf("the index is damaged: %w", err)
 	}
@@ -60,7 +60,11 @@ func (f *File) Day() Day { return f.index.day }
 func (f *File) Size() int64 { return f.size }
 
 // Version is the version of the file's format.
-func (f *File) Version() int { return formatMajor }
+func (f *File) Version() int { return f.index.version() }
+
+// Grouped says whether the rows are of process groups. The host of a run is
+// then the id of the host, a zero byte, and the name of the group.
+func (f *File) Grouped() bool { return f.index.grouped }
 
 // NumRows is the number of rows.
 func (f *File) NumRows() int64 { return f.rows[len(f.rows)-1] }

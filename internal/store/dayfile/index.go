@@ -22,6 +22,7 @@ const (
 // without Parquet's own footer.
 type index struct {
 	day     Day
+	grouped bool // rows are of process groups, whose names are the last column
 	metrics []fleet.Metric
 	groups  []group
 	runs    []Run
@@ -101,7 +102,7 @@ func (g *group) append(b []byte) []byte {
 	for c := range g.chunks {
 		chunk := &g.chunks[c]
 		b = appendBool(b, chunk.zstd)
-		if hasDictionary(c) {
+		if chunk.dictionary.size != 0 {
 			b = chunk.dictionary.append(b)
 		}
 		for i := range chunk.pages {
@@ -119,6 +120,19 @@ func (p *page) append(b []byte) []byte {
 }
 
 func hasDictionary(column int) bool { return column == columnHost || column == columnOrigin }
+
+// columns is the number of columns.
+func (x *index) columns() int {
+	if x.grouped {
+		return firstMetric + len(x.metrics) + 1
+	}
+	return firstMetric + len(x.metrics)
+}
+
+// text says whether a column is one of strings: host, origin, or process group.
+func (x *index) text(column int) bool {
+	return hasDictionary(column) || column == firstMetric+len(x.metrics)
+}
 
 func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
@@ -140,16 +154,16 @@ func sharedPrefix(a, b string) int {
 }
 
 // decodeIndex reads an index whose pages lie in [magic, end of pages).
-func decodeIndex(data []byte, dataEnd int64) (*index, error) {
+func decodeIndex(data []byte, dataEnd int64, grouped bool) (*index, error) {
 	d := &decoder{data: data}
-	x := &index{}
+	x := &index{grouped: grouped}
 	x.day = Day(d.number("day", 0, uint64(maxDay)))
 	x.decodeMetrics(d)
 	offset := int64(len(magic))
 	row := int64(0)
 	groups := d.number("row groups", 0, maxGroups)
 	for range groups {
-		g := decodeGroup(d, firstMetric+len(x.metrics), row, offset)
+		g := x.decodeGroup(d, row, offset)
 		if d.err != nil {
 			return nil, d.err
 		}
@@ -188,7 +202,8 @@ func (x *index) decodeMetrics(d *decoder) {
 	}
 }
 
-func decodeGroup(d *decoder, columns int, row, offset int64) group {
+func (x *index) decodeGroup(d *decoder, row, offset int64) group {
+	columns := x.columns()
 	pages := int(d.number("pages", 1, uint64(len(d.data))))
 	g := group{rows: make([]int64, 1, pages+1), chunks: make([]chunk, columns)}
 	g.rows[0] = row
@@ -209,7 +224,7 @@ func decodeGroup(d *decoder, columns int, row, offset int64) group {
 	for c := 0; c < columns && d.err == nil; c++ {
 		chunk := &g.chunks[c]
 		chunk.zstd = d.flag("compression")
-		if hasDictionary(c) {
+		if x.text(c) {
 			chunk.dictionary = d.page(offset, 0, maxDictionary)
 			offset += int64(chunk.dictionary.size)
 		}
@@ -217,7 +232,7 @@ func decodeGroup(d *decoder, columns int, row, offset int64) group {
 		for i := 0; i < pages && d.err == nil; i++ {
 			rows := g.rows[i+1] - g.rows[i]
 			p := d.page(offset, rows, 256+16*uint64(rows))
-			if d.err == nil && c < firstMetric && (p.nulls != 0 || p.levels != 0) {
+			if d.err == nil && (c < firstMetric || x.text(c)) && (p.nulls != 0 || p.levels != 0) {
 				d.err = errors.New("a key column has nulls")
 			}
 			offset += int64(p.size)

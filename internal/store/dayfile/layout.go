@@ -25,6 +25,7 @@ const decimalPrecision = 9
 // layout is the columns of a file.
 type layout struct {
 	metrics []fleet.Metric
+	grouped bool
 	columns []column
 	byName  map[string]int // metric name -> index in metrics
 }
@@ -38,11 +39,11 @@ type column struct {
 }
 
 // newLayout returns the columns for metrics: host, time, origin, then each
-// metric in the order given.
-func newLayout(metrics []fleet.Metric) (*layout, error) {
-	l := &layout{metrics: metrics, byName: make(map[string]int, len(metrics))}
+// metric in the order given, then the process group where rows are of those.
+func newLayout(metrics []fleet.Metric, grouped bool) (*layout, error) {
+	l := &layout{metrics: metrics, grouped: grouped, byName: make(map[string]int, len(metrics))}
 	l.columns = append(l.columns, textColumn("host"), timeColumn("time"), textColumn("origin"))
-	taken := map[string]bool{"host": true, "time": true, "origin": true}
+	taken := map[string]bool{"host": true, "time": true, "origin": true, "group": grouped}
 	for i, m := range metrics {
 		if err := checkMetric(m); err != nil {
 			return nil, err
@@ -52,6 +53,9 @@ func newLayout(metrics []fleet.Metric) (*layout, error) {
 		}
 		l.byName[m.Name], taken[m.Column] = i, true
 		l.columns = append(l.columns, metricColumn(m))
+	}
+	if grouped {
+		l.columns = append(l.columns, textColumn("group"))
 	}
 	return l, nil
 }
@@ -119,7 +123,10 @@ func (l *layout) orders() []format.ColumnOrder {
 	return out
 }
 
-func sortedBy() []format.SortingColumn {
+func (l *layout) sortedBy() []format.SortingColumn {
+	if l.grouped {
+		return []format.SortingColumn{{ColumnIdx: columnHost}, {ColumnIdx: int32(len(l.columns) - 1)}, {ColumnIdx: columnTime}}
+	}
 	return []format.SortingColumn{{ColumnIdx: columnHost}, {ColumnIdx: columnTime}}
 }
 

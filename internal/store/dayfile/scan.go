@@ -278,16 +278,24 @@ func (f *File) checkPages(s *Scratch) error {
 }
 
 func (f *File) checkNames(s *Scratch, run int) error {
-	host := f.index.runs[run].Host
+	host, group := splitHost(f.index.runs[run].Host, f.index.grouped)
+	if err := f.checkName(s, run, columnHost, host); err != nil || !f.index.grouped {
+		return err
+	}
+	return f.checkName(s, run, f.index.columns()-1, group)
+}
+
+// checkName says whether a column of strings has one in all rows of a run.
+func (f *File) checkName(s *Scratch, run, column int, name string) error {
 	for row := f.rows[run]; row < f.rows[run+1]; {
-		sl, err := f.seek(s, columnHost, row, f.rows[run+1])
+		sl, err := f.seek(s, column, row, f.rows[run+1])
 		if err != nil {
 			return err
 		}
 		end := min(f.rows[run+1], sl.end)
 		for _, code := range sl.values[row-sl.first : end-sl.first] {
-			if sl.names[code] != string(host) {
-				return fmt.Errorf("the host column says %q, the index says %q", sl.names[code], host)
+			if sl.names[code] != name {
+				return fmt.Errorf("the %s column says %q, the index says %q", f.layout.columns[column].name, sl.names[code], name)
 			}
 		}
 		row = end

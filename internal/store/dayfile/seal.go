@@ -27,6 +27,8 @@ const (
 	sealBytes   = 4 + 1 + 5 + 16 + 1 + 6 + 8 + 1 + 6 + 16
 	sealDigits  = 16
 	formatMajor = 1
+	// formatGroups is the version of files of process groups.
+	formatGroups = 2
 	// footerEnd is the length of the footer in 4 bytes and the magic.
 	footerEnd = 8
 )
@@ -63,7 +65,7 @@ func tail(dataEnd int64, x *index, l *layout, groups []*encoded) ([]byte, error)
 	b = x.append(b)
 	meta.KeyValueMetadata = []format.KeyValue{
 		{Key: dayKey, Value: x.day.String()},
-		{Key: sealKey, Value: fmt.Sprintf(sealFormat, formatMajor, dataEnd, len(b)-before, 0)},
+		{Key: sealKey, Value: fmt.Sprintf(sealFormat, x.version(), dataEnd, len(b)-before, 0)},
 	}
 	footer := len(b)
 	if b, _, _, err = appendThrift(b, dataEnd, &meta); err != nil {
@@ -85,8 +87,17 @@ func appendThrift(b []byte, base int64, v any) ([]byte, int64, int32, error) {
 	return append(b, data...), base + int64(len(b)), int32(len(data)), err
 }
 
+// version is the version of the format that the index is of.
+func (x *index) version() int {
+	if x.grouped {
+		return formatGroups
+	}
+	return formatMajor
+}
+
 // sealed is the part of a file that follows the pages, its seal checked.
 type sealed struct {
+	version int
 	dataEnd int64
 	index   []byte
 	footer  []byte // Parquet's, without length and magic
@@ -173,10 +184,10 @@ func checkSeal(r io.ReaderAt, size int64, end []byte, footer, at int64) (*sealed
 	if got := hash.Sum64(); got != want {
 		return nil, fmt.Errorf("index or footer are damaged: their checksum is %016x, the seal says %016x", got, want)
 	}
-	if version != formatMajor {
-		return nil, fmt.Errorf("%w: version %d, this program reads %d", ErrVersion, version, formatMajor)
+	if version != formatMajor && version != formatGroups {
+		return nil, fmt.Errorf("%w: version %d, this program reads %d", ErrVersion, version, formatGroups)
 	}
-	return &sealed{dataEnd: dataEnd, index: end[footer-index : footer], footer: end[footer : len(end)-footerEnd]}, nil
+	return &sealed{version: version, dataEnd: dataEnd, index: end[footer-index : footer], footer: end[footer : len(end)-footerEnd]}, nil
 }
 
 // readFull reads len(b) bytes at an offset.

@@ -23,6 +23,8 @@ type Options struct {
 	// Workers is the number of row groups encoded at once, beside the caller;
 	// 0 means 2. Each holds one row group in memory, and so does the caller.
 	Workers int
+	// Groups says that rows are of process groups; see [File.Grouped].
+	Groups bool
 }
 
 func (o Options) complete() (Options, error) {
@@ -101,13 +103,13 @@ func NewWriter(w io.Writer, day Day, metrics []fleet.Metric, opt Options) (*Writ
 	if day < 0 || day > maxDay {
 		return nil, fmt.Errorf("day %s is out of range", day)
 	}
-	l, err := newLayout(slices.Clone(metrics))
+	l, err := newLayout(slices.Clone(metrics), opt.Groups)
 	if err != nil {
 		return nil, fmt.Errorf("write day %s: %w", day, err)
 	}
 	x := &Writer{
-		out: w, hash: xxhash.New(), opt: opt, layout: l, index: index{day: day, metrics: l.metrics},
-		buffer: newBuffer(len(l.metrics)), sources: make([]*fleet.Column, len(l.metrics)),
+		out: w, hash: xxhash.New(), opt: opt, layout: l, index: index{day: day, grouped: opt.Groups, metrics: l.metrics},
+		buffer: newBuffer(l), sources: make([]*fleet.Column, len(l.metrics)),
 		encoders: make(chan *encoder, opt.Workers),
 		summary:  Summary{Day: day, Samples: make(map[string]int64, len(l.metrics))},
 	}
@@ -178,7 +180,9 @@ func (w *Writer) add(run Run, rows *Rows) error {
 
 // full says whether the dictionaries have grown so large that the row group
 // must end.
-func (b *buffer) full() bool { return max(b.hosts.bytes, b.origins.bytes) > maxDictionary/4 }
+func (b *buffer) full() bool {
+	return max(b.hosts.bytes, b.groups.bytes, b.origins.bytes) > maxDictionary/4
+}
 
 // note adds a run to the index, or its rows to the run before where they go on.
 func (w *Writer) note(next Run) (sameHost bool, err error) {
@@ -323,7 +327,7 @@ func (w *Writer) flush() error {
 	if n := len(w.spare); n > 0 {
 		j, w.spare = w.spare[n-1], w.spare[:n-1]
 	} else {
-		j = &job{buffer: newBuffer(len(w.layout.metrics))}
+		j = &job{buffer: newBuffer(w.layout)}
 	}
 	w.buffer, j.buffer = j.buffer, w.buffer
 	j.done = make(chan struct{})

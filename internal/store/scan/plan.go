@@ -6,6 +6,7 @@ import (
 
 	"github.com/leanfleet/leanfleet/fleet"
 	"github.com/leanfleet/leanfleet/internal/store/dayfile"
+	"github.com/leanfleet/leanfleet/internal/store/head"
 	"github.com/leanfleet/leanfleet/inventory"
 )
 
@@ -17,6 +18,9 @@ type DayView struct {
 	Path string
 	// Err says why the day cannot be read.
 	Err error
+	// Head is the rows that are not sealed, by host, then process group. File is
+	// also nil when all rows of the day are there.
+	Head []head.Strip
 }
 
 // View is one consistent state of the store.
@@ -25,6 +29,8 @@ type View struct {
 	Days    []DayView
 	Book    *inventory.Book
 	Metrics fleet.Metrics
+	// Table numbers the metrics of Head; nil when no day has any.
+	Table *head.Table
 }
 
 // millis is a half-open range of Unix milliseconds.
@@ -175,6 +181,13 @@ func (h *host) recordAt(t int64) int {
 		return 0
 	}
 	return sort.Search(len(h.records), func(i int) bool { return h.records[i].to > t })
+}
+
+// holds says whether the record that recordAt found is one that matches and
+// valid at t. Samples of a host are evidence of it, and there is a record at
+// each; those of process groups are none.
+func (h *host) holds(record int, t int64) bool {
+	return record < len(h.records) && h.matches[record] && t >= h.records[record].from && t < h.records[record].to
 }
 
 // expected is the time, in milliseconds, that counts in a step while the host

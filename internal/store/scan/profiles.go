@@ -32,6 +32,10 @@ func Profiles(ctx context.Context, v View, q fleet.Query, workers int) iter.Seq2
 				return
 			}
 		}
+		if q.Groups {
+			p.groupProfiles(ctx, yield)
+			return
+		}
 		for b := range p.blocks(ctx, workers) {
 			for _, e := range b.errs {
 				if !yield(fleet.Profile{}, e) {
@@ -136,6 +140,7 @@ type worker struct {
 	damage  *damageList
 	errs    []error
 	rows    rowBuffer
+	head    headBuffer
 }
 
 func newWorker(p *plan, d *damageList) *worker {
@@ -170,7 +175,7 @@ func (w *worker) block(ctx context.Context, hosts []host) block {
 		if ctx.Err() != nil {
 			return block{}
 		}
-		if d.File != nil {
+		if d.File != nil || len(d.Head) > 0 {
 			w.day(d, hosts, states)
 		}
 	}

@@ -18,14 +18,18 @@ type wanted struct {
 }
 
 // stretches finds the runs of a block's hosts in a day. Hosts that were merged
-// from several are left out: their runs lie apart.
-func stretches(f *dayfile.File, hosts []host) []wanted {
+// from several are left out: their runs lie apart; and so are those of which the
+// head has all rows.
+func stretches(d *DayView, hosts []host) []wanted {
+	if d.File == nil {
+		return nil
+	}
 	var list []wanted
 	for i := range hosts {
-		if len(hosts[i].members) > 1 {
+		if len(hosts[i].members) > 1 || !d.sealed(hosts[i].id) {
 			continue
 		}
-		lo, hi := f.FindHost(hosts[i].id)
+		lo, hi := d.File.FindHost(hosts[i].id)
 		if lo == hi {
 			continue
 		}
@@ -54,9 +58,10 @@ func (w *worker) day(d DayView, hosts []host, states []*state) {
 			w.mergedDay(d, states[i])
 		}
 	}
-	for _, x := range stretches(d.File, hosts) {
+	for _, x := range stretches(&d, hosts) {
 		w.stretch(d, x, func(lo, hi int, next *int) error { return w.runs(d, x, states, lo, hi, next) })
 	}
+	w.headDay(&d, hosts, states)
 }
 
 // stretch reads neighbouring runs. Where a page is damaged, the runs on it are

@@ -265,7 +265,7 @@ func TestStretches(t *testing.T) {
 	q := w.query(fleet.CPUUsage, 0, day, "", "host=~h00|h09|h19|h20")
 	p, err := newPlan(w.view, q)
 	w.must(err)
-	got := stretches(w.view.Days[0].File, p.hosts)
+	got := stretches(&w.view.Days[0], p.hosts)
 	want := []wanted{{0, 10, []int{0, -1, -1, -1, -1, -1, -1, -1, -1, 1}}, {19, 21, []int{2, 3}}}
 	if d := cmp.Diff(want, got, cmp.AllowUnexported(wanted{})); d != "" {
 		t.Errorf("(-want +got):\n%s", d)

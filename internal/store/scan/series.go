@@ -25,6 +25,10 @@ func Series(ctx context.Context, v View, q fleet.Query) iter.Seq2[fleet.Series, 
 				return
 			}
 		}
+		if q.Groups {
+			p.groupSeries(ctx, yield)
+			return
+		}
 		w := newWorker(p, &damageList{seen: map[dayfile.Day]bool{}})
 		size := p.seriesBlock()
 		for first := 0; first < len(p.hosts); first += size {
@@ -69,7 +73,7 @@ func (w *worker) read(ctx context.Context, hosts []host) ([][]sample, bool) {
 		if ctx.Err() != nil {
 			return nil, false
 		}
-		if d.File == nil {
+		if d.File == nil && len(d.Head) == 0 {
 			continue
 		}
 		for i := range hosts {
@@ -77,10 +81,18 @@ func (w *worker) read(ctx context.Context, hosts []host) ([][]sample, bool) {
 				out[i] = append(out[i], w.mergedSamples(d, &hosts[i])...)
 			}
 		}
-		for _, x := range stretches(d.File, hosts) {
+		for _, x := range stretches(&d, hosts) {
 			w.stretch(d, x, func(lo, hi int, next *int) error {
 				return w.runSamples(d, x, hosts, lo, hi, next, out)
 			})
+		}
+		for i := range hosts {
+			if len(hosts[i].members) > 1 || len(d.Head) == 0 {
+				continue
+			}
+			if s := d.strip(hosts[i].id); s != nil {
+				out[i] = w.headSamples(s, &hosts[i], out[i])
+			}
 		}
 	}
 	return out, true
@@ -93,15 +105,18 @@ func (w *worker) mergedSamples(d DayView, h *host) []sample {
 	all := make([][]sample, 1)
 	members := 0
 	for _, id := range h.members {
-		lo, hi := d.File.FindHost(id)
-		if lo == hi {
-			continue
-		}
 		before := len(all[0])
-		x := wanted{lo: lo, hi: hi, owner: make([]int, hi-lo)}
-		w.stretch(d, x, func(lo, hi int, next *int) error {
-			return w.runSamples(d, x, []host{*h}, lo, hi, next, all)
-		})
+		if d.File != nil && d.sealed(id) {
+			if lo, hi := d.File.FindHost(id); lo < hi {
+				x := wanted{lo: lo, hi: hi, owner: make([]int, hi-lo)}
+				w.stretch(d, x, func(lo, hi int, next *int) error {
+					return w.runSamples(d, x, []host{*h}, lo, hi, next, all)
+				})
+			}
+		}
+		if s := d.strip(id); s != nil {
+			all[0] = w.headSamples(s, h, all[0])
+		}
 		if len(all[0]) > before {
 			members++
 		}
@@ -166,7 +181,10 @@ func (w *worker) runSamples(d DayView, x wanted, hosts []host, lo, hi int, next 
 
 // absolute is ratio × capacity, -1 where the capacity is unknown.
 func (p *plan) absolute(h *host, c capacityOf, row int, t, ratio int64) int64 {
-	known := nominal(p.capacity, h.timeline[h.recordAt(t)].Capacity)
+	known := int64(0)
+	if r := h.recordAt(t); r < len(h.timeline) { // else it has no record then
+		known = nominal(p.capacity, h.timeline[r].Capacity)
+	}
 	if x := c.at(row, known); x > 0 {
 		return ratio * x
 	}
@@ -177,17 +195,23 @@ func (p *plan) absolute(h *host, c capacityOf, row int, t, ratio int64) int64 {
 func (w *worker) mergedDay(d DayView, s *state) {
 	p := w.plan
 	for _, x := range w.mergedSamples(d, s.host) {
-		i, record := p.pieceAt(x.start), s.host.recordAt(x.start)
-		if i == len(p.pieces) || x.start < p.pieces[i].from || !s.host.matches[record] {
-			continue
-		}
-		b := s.at(p, record, p.pieces[i].step)
-		if x.value < 0 {
-			b.AddWithoutCapacity(1)
-			continue
-		}
-		b.Add(x.value, int64(x.step))
+		p.addSample(s, x)
 	}
+}
+
+// addSample adds a sample to the profile it belongs to; samples come in time
+// order.
+func (p *plan) addSample(s *state, x sample) {
+	i, record := p.pieceAt(x.start), s.host.recordAt(x.start)
+	if i == len(p.pieces) || x.start < p.pieces[i].from || !s.host.holds(record, x.start) {
+		return
+	}
+	b := s.at(p, record, p.pieces[i].step)
+	if x.value < 0 {
+		b.AddWithoutCapacity(1)
+		return
+	}
+	b.Add(x.value, int64(x.step))
 }
 
 // emit yields a host's samples in blocks cut at records and changes of step.
@@ -201,7 +225,7 @@ func (p *plan) emit(h *host, samples []sample, yield func(fleet.Series, error) b
 	}
 	for _, x := range samples {
 		i, r := p.pieceAt(x.start), h.recordAt(x.start)
-		if i == len(p.pieces) || x.start < p.pieces[i].from || !h.matches[r] || x.value < 0 {
+		if i == len(p.pieces) || x.start < p.pieces[i].from || x.value < 0 || !h.holds(r, x.start) {
 			continue
 		}
 		if r != record || x.step != s.Step || len(s.Start) == maxSeries {

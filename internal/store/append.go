@@ -1,0 +1,669 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/leanfleet/leanfleet/fleet"
+	"github.com/leanfleet/leanfleet/internal/store/dayfile"
+	"github.com/leanfleet/leanfleet/internal/store/head"
+	"github.com/leanfleet/leanfleet/inventory"
+)
+
+// MaxGroups is the most process groups that a host may have in one UTC day.
+const MaxGroups = 10_000
+
+// largeAppend is the number of sample values from which an append is made as a
+// load is: merged with the sealed days and not kept in memory.
+const largeAppend = 4 << 20
+
+// Append stores batches, durable when it returns. Rows go to the head, all of a
+// call or none; callers that come at the same time share a commit.
+func (s *Store) Append(ctx context.Context, batches []fleet.Batch) (fleet.Appended, error) {
+	if err := ctx.Err(); err != nil {
+		return fleet.Appended{}, err
+	}
+	s.mu.RLock()
+	err := s.writable()
+	s.mu.RUnlock()
+	if err != nil {
+		return fleet.Appended{}, fmt.Errorf("append: %w", err)
+	}
+	c := &appendCall{ctx: ctx, done: make(chan struct{})}
+	if err := c.prepare(s, batches); err != nil {
+		return fleet.Appended{}, err
+	}
+	if len(c.parts) == 0 {
+		return fleet.Appended{}, nil
+	}
+	if c.samples >= largeAppend && !c.groups {
+		return s.appendAsLoad(ctx, batches)
+	}
+	select {
+	case s.appends <- c:
+	case <-s.quit:
+		return fleet.Appended{}, fmt.Errorf("append: %w", fleet.ErrClosed)
+	}
+	// What was handed over is stored or not, whatever becomes of ctx.
+	select {
+	case <-c.done:
+	case <-s.committed:
+		select {
+		case <-c.done:
+		default: // it came when the committer had ended
+			return fleet.Appended{}, fmt.Errorf("append: %w", fleet.ErrClosed)
+		}
+	}
+	if c.err != nil {
+		return fleet.Appended{}, c.err
+	}
+	return fleet.Appended{Inserted: c.counts.inserted, Changed: c.counts.changed, Unchanged: c.counts.unchanged, Outranked: c.counts.outranked}, nil
+}
+
+func (s *Store) appendAsLoad(ctx context.Context, batches []fleet.Batch) (fleet.Appended, error) {
+	l, err := s.begin(ctx)
+	if err != nil {
+		return fleet.Appended{}, err
+	}
+	defer func() { _ = l.Abort() }()
+	if err := l.Add(ctx, batches); err != nil {
+		return fleet.Appended{}, err
+	}
+	return l.Commit(ctx)
+}
+
+// appendCall is one call of Append on its way through the committer.
+type appendCall struct {
+	ctx     context.Context
+	parts   []appendPart
+	samples int
+	groups  bool
+
+	added  []head.Added    // hosts that it brings
+	book   *inventory.Book // with them; nil when there are none
+	spans  []appendSpan
+	counts counts
+	err    error
+	done   chan struct{}
+}
+
+// appendPart is a batch that has samples.
+type appendPart struct {
+	batch head.Batch
+	key   head.Key
+	host  *headHost
+}
+
+// appendSpan is rows [lo, hi) of a part, which lie in one day.
+type appendSpan struct {
+	part, lo, hi int
+	strip        *head.Strip
+}
+
+// prepare checks batches as far as that needs no look at what is stored.
+func (c *appendCall) prepare(s *Store, batches []fleet.Batch) error {
+	c.parts = make([]appendPart, 0, len(batches))
+	for i := range batches {
+		b := &batches[i]
+		if !plausible(b) {
+			if err := b.Validate(); err != nil {
+				return err
+			}
+		}
+		if len(b.Start) == 0 {
+			continue
+		}
+		shape, err := s.head.table.ShapeOf(b)
+		if err != nil {
+			return s.shapeError(b, err)
+		}
+		n := b.Samples()
+		if n == 0 {
+			continue
+		}
+		if err := checkNames(b); err != nil {
+			return err
+		}
+		if len(b.Start) > head.MaxRows {
+			return fmt.Errorf("host %s: a batch of %d rows has more than %d; append it in pieces", b.Host, len(b.Start), head.MaxRows)
+		}
+		c.samples += n
+		c.groups = c.groups || b.Group != ""
+		c.parts = append(c.parts, appendPart{batch: head.Batch{Batch: b, Shape: shape, Origin: s.head.table.Origin(string(b.Origin))}})
+	}
+	return nil
+}
+
+// shapeError says what is wrong with the metrics of a batch.
+func (s *Store) shapeError(b *fleet.Batch, err error) error {
+	if invalid := b.Validate(); invalid != nil {
+		return invalid
+	}
+	for i := range b.Columns {
+		if _, unknown := s.opt.Metrics.Lookup(b.Columns[i].Metric.Name); unknown != nil {
+			return fmt.Errorf("host %s: %w", b.Host, unknown)
+		}
+	}
+	return fmt.Errorf("host %s: %w", b.Host, err)
+}
+
+// checkNames checks the texts of a batch.
+func checkNames(b *fleet.Batch) error {
+	if len(b.Host) > MaxHostID || !utf8.ValidString(string(b.Host)) {
+		return fmt.Errorf("host %.60q: a name has at most %d bytes of UTF-8", b.Host, MaxHostID)
+	}
+	if err := checkOrigin(b.Origin); err != nil {
+		return fmt.Errorf("host %s: %w", b.Host, err)
+	}
+	if b.Group == "" {
+		return nil
+	}
+	if len(b.Group) > MaxHostID || !utf8.ValidString(b.Group) || strings.ContainsRune(b.Group, 0) {
+		return fmt.Errorf("host %s: process group %.60q: a name has at most %d bytes of UTF-8", b.Host, b.Group, MaxHostID)
+	}
+	for i := range b.Columns {
+		if m := b.Columns[i].Metric.Name; m != fleet.CPUUsage.Name && m != fleet.MemoryUsage.Name {
+			return fmt.Errorf("host %s, process group %s: metric %s: rows of a group have cpu_usage and memory_usage only", b.Host, b.Group, m)
+		}
+	}
+	return nil
+}
+
+// appendQueue is how many calls wait for the committer before others wait to be
+// let in.
+const appendQueue = 1024
+
+// commitAppends is the committer: it takes the calls that wait, makes them
+// durable in one commit, and shows them to questions, until the store is closed.
+func (s *Store) commitAppends() {
+	defer close(s.committed)
+	calls := make([]*appendCall, 0, appendQueue)
+	last := 0
+	for {
+		calls = calls[:0]
+		select {
+		case c := <-s.appends:
+			calls = append(calls, c)
+		case <-s.quit:
+			s.refuseAppends()
+			return
+		}
+		calls = s.gather(calls, last)
+		last = len(calls)
+		s.commitCalls(calls)
+		for _, c := range calls {
+			close(c.done)
+		}
+	}
+}
+
+// gather takes the calls that wait. As many callers as the commit before had
+// are about to come back: those are waited for, as long as they keep coming.
+func (s *Store) gather(calls []*appendCall, before int) []*appendCall {
+	idle := 0
+	for len(calls) < appendQueue {
+		select {
+		case c := <-s.appends:
+			calls = append(calls, c)
+			idle = 0
+			continue
+		default:
+		}
+		if len(calls) >= before || idle == 3 {
+			break
+		}
+		idle++
+		runtime.Gosched()
+	}
+	return calls
+}
+
+// refuseAppends answers the calls that came too late.
+func (s *Store) refuseAppends() {
+	for {
+		select {
+		case c := <-s.appends:
+			c.err = fmt.Errorf("append: %w", fleet.ErrClosed)
+			close(c.done)
+		default:
+			return
+		}
+	}
+}
+
+// commitCalls makes calls true. Calls that cannot be are told why and leave no
+// trace.
+func (s *Store) commitCalls(calls []*appendCall) {
+	s.appending.Lock()
+	defer s.appending.Unlock()
+	s.mu.RLock()
+	err, base := s.writable(), s.book
+	s.mu.RUnlock()
+	good := make([]*appendCall, 0, len(calls))
+	book := base
+	for _, c := range calls {
+		if c.err = err; c.err == nil {
+			c.err = c.ctx.Err()
+		}
+		if c.err == nil {
+			c.err = s.admit(c, book)
+		}
+		if c.err != nil {
+			c.err = appendError(c.err)
+			continue
+		}
+		if c.book != nil {
+			book = c.book
+		}
+		good = append(good, c)
+	}
+	if len(good) == 0 {
+		return
+	}
+	if err := s.logCalls(good); err != nil {
+		for _, c := range good {
+			c.err = appendError(err)
+		}
+		return
+	}
+	s.showCalls(good, base, book)
+}
+
+// appendError leaves errors that callers branch on as they are.
+func appendError(err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return fmt.Errorf("append: %w", err)
+}
+
+// admit finds where the rows of a call belong, and says why they cannot go
+// there. The caller holds appending.
+func (s *Store) admit(c *appendCall, book *inventory.Book) error {
+	for i := range c.parts {
+		p := &c.parts[i]
+		b := p.batch.Batch
+		if err := s.head.noteOrigin(b.Origin); err != nil {
+			return fmt.Errorf("host %s: %w", b.Host, err)
+		}
+		if c.book != nil {
+			book = c.book
+		}
+		id, known := book.Resolve(string(b.Host), time.UnixMilli(b.Start[0]))
+		if !known {
+			var err error
+			if id, err = s.bring(c, book, b); err != nil {
+				return err
+			}
+		}
+		p.key = head.Key{Host: id, Group: b.Group}
+		if b.Group != "" && strings.ContainsRune(string(id), 0) { // which parts the two in files
+			return fmt.Errorf("host %q: process group %s: the name of the host has a zero byte", id, b.Group)
+		}
+		if err := s.place(c, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bring adds a host that samples are of and nobody knows.
+func (s *Store) bring(c *appendCall, book *inventory.Book, b *fleet.Batch) (fleet.HostID, error) {
+	if c.book == nil {
+		c.book = book.Clone()
+	}
+	a := head.Added{Key: string(b.Host), At: b.Start[0], Put: s.stamp("first samples of the host", b.Origin)}
+	a.ID = c.book.Ensure(a.Key, time.UnixMilli(a.At).UTC(), a.Put)
+	if id, ok := c.book.Resolve(a.Key, time.UnixMilli(a.At)); !ok || id != a.ID {
+		return "", fmt.Errorf("host %s: it cannot be added", b.Host)
+	}
+	c.added = append(c.added, a)
+	return a.ID, nil
+}
+
+// place cuts a part by day and finds the strips.
+func (s *Store) place(c *appendCall, part int) error {
+	p := &c.parts[part]
+	if p.host = s.head.hosts[p.key]; p.host == nil {
+		s.mu.Lock()
+		p.host = s.head.hostOf(p.key)
+		s.mu.Unlock()
+	}
+	starts := p.batch.Start
+	for lo := 0; lo < len(starts); {
+		day := dayfile.DayOf(starts[lo])
+		hi := lo + 1
+		if end := day.Start() + dayMillis; starts[len(starts)-1] < end {
+			hi = len(starts)
+		} else {
+			for hi < len(starts) && starts[hi] < end {
+				hi++
+			}
+		}
+		st := p.host.strip(day)
+		if st == nil || !st.Over && starts[lo] <= st.Base.Last {
+			var err error
+			if st, err = s.makeStrip(p.host, day, starts[lo], s.nowMillis()); err != nil {
+				return err
+			}
+		}
+		if err := s.room(st, &p.batch, lo, hi); err != nil {
+			return err
+		}
+		c.spans = append(c.spans, appendSpan{part, lo, hi, st})
+		lo = hi
+	}
+	return nil
+}
+
+// makeStrip makes a strip that takes rows from a time on: where the sealed file
+// has later rows of the host, those are read into the strip first. now is when
+// the rows came.
+func (s *Store) makeStrip(hh *headHost, on dayfile.Day, from, now int64) (*head.Strip, error) {
+	k := kindOf(hh.key)
+	if d := s.head.days[on]; d != nil && d.err != nil {
+		return nil, fmt.Errorf("day %s cannot be added to: %w; open the store again", on, d.err)
+	}
+	st := hh.strip(on)
+	stored := s.find(target{k, on})
+	if stored == nil {
+		if now != ripe { // rows of the log were let in before
+			if err := s.checkNew(target{k, on}, hh); err != nil {
+				return nil, err
+			}
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.head.add(hh, on, head.Base{Over: true}, now), nil
+	}
+	p := s.pin([]*day{stored})
+	defer p.release()
+	if err := p.open(0); err != nil {
+		return nil, fmt.Errorf("day %s cannot be added to: %s: %w; restore the file from a backup", on, p.paths[0], err)
+	}
+	if err := s.checkUnits(stored.file); err != nil {
+		return nil, fmt.Errorf("day %s: %w", on, err)
+	}
+	base := baseIn(stored.file, hh.key)
+	if st == nil && (base.Over || from > base.Last) {
+		if err := s.checkGroups(on, hh, stored.file); err != nil {
+			return nil, err
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.head.add(hh, on, base, now), nil
+	}
+	runs, err := s.sealedRuns(stored.file, hh.key)
+	if err != nil {
+		return nil, fmt.Errorf("day %s cannot be added to: %s: %w; restore the file from a backup", on, p.paths[0], err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if st == nil {
+		st = s.head.add(hh, on, base, now)
+	}
+	return st, st.Cover(s.head.table, runs)
+}
+
+// baseIn is what a sealed file has of a key.
+func baseIn(f *dayfile.File, key head.Key) head.Base {
+	lo, hi := f.FindHost(rowKey(key))
+	if lo == hi {
+		return head.Base{Over: true}
+	}
+	base := head.Base{Last: f.Runs()[hi-1].Last}
+	for _, r := range f.Runs()[lo:hi] {
+		base.Rows += r.Rows
+	}
+	return base
+}
+
+// runsOf yields rows as runs of one step.
+type runsOf func(yield func(step int32, rows dayfile.Rows) error) error
+
+// sealedRuns reads the rows of a key from a sealed file, in the resolutions of
+// the configuration.
+func (s *Store) sealedRuns(f *dayfile.File, key head.Key) (runsOf, error) {
+	lo, hi := f.FindHost(rowKey(key))
+	var scratch dayfile.Scratch
+	type run struct {
+		step int32
+		rows dayfile.Rows
+	}
+	list := make([]run, 0, hi-lo)
+	for i := lo; i < hi; i++ {
+		rows, err := f.Rows(i, &scratch)
+		if err != nil {
+			return nil, err
+		}
+		for c := range rows.Columns {
+			if rows.Columns[c], err = s.asConfigured(rows.Columns[c]); err != nil {
+				return nil, err
+			}
+		}
+		list = append(list, run{f.Runs()[i].Step, rows})
+	}
+	return func(yield func(step int32, rows dayfile.Rows) error) error {
+		for i := range list {
+			if err := yield(list[i].step, list[i].rows); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, nil
+}
+
+// checkUnits refuses to add to a day with a metric whose unit the configuration
+// changed since.
+func (s *Store) checkUnits(f *dayfile.File) error {
+	for _, m := range f.Metrics() {
+		if n := s.head.table.Number(m.Name); n >= 0 && s.head.table.Metrics()[n].Unit != m.Unit {
+			return fmt.Errorf("metric %s is stored in %s, the configuration now says %s", m.Name, m.Unit, s.head.table.Metrics()[n].Unit)
+		}
+	}
+	return nil
+}
+
+// asConfigured rounds stored values anew where the configuration changed the
+// resolution of their metric since.
+func (s *Store) asConfigured(c fleet.Column) (fleet.Column, error) {
+	n := s.head.table.Number(c.Metric.Name)
+	if n < 0 {
+		return c, nil
+	}
+	m := s.head.table.Metrics()[n]
+	if m.Num == c.Metric.Num && m.Den == c.Metric.Den {
+		return c, nil
+	}
+	out := fleet.Column{Metric: m, Values: make([]int32, len(c.Values)), Present: c.Present}
+	for i, v := range c.Values {
+		if !c.Has(i) {
+			continue
+		}
+		var err error
+		if out.Values[i], err = m.Scale(c.Metric.Value(int64(v))); err != nil {
+			return c, err
+		}
+	}
+	return out, nil
+}
+
+// checkNew says why a day that is not sealed cannot be begun for a host.
+func (s *Store) checkNew(t target, hh *headHost) error {
+	if d := s.head.days[t.day]; d == nil || len(d.strips[t.kind]) == 0 {
+		if err := s.checkUnlisted([]target{t}); err != nil {
+			return err
+		}
+	}
+	return s.checkGroups(t.day, hh, nil)
+}
+
+// checkGroups refuses ever more process groups of a host: their cardinality is
+// bounded where they are named, and a name that is different each time is a
+// mistake there. sealed is the day's file, nil when there is none.
+func (s *Store) checkGroups(day dayfile.Day, hh *headHost, sealed *dayfile.File) error {
+	if hh.key.Group == "" {
+		return nil
+	}
+	var live []*head.Strip
+	if d := s.head.days[day]; d != nil {
+		live = d.strips[ofGroups]
+	}
+	var runs []dayfile.Run
+	if sealed != nil {
+		lo, _ := sealed.FindHost(hh.key.Host + "\x00")
+		hi, _ := sealed.FindHost(hh.key.Host + "\x01")
+		runs = sealed.Runs()[lo:hi]
+	}
+	if len(live)+len(runs) < MaxGroups {
+		return nil
+	}
+	names := map[fleet.HostID]struct{}{}
+	for _, r := range runs {
+		names[r.Host] = struct{}{}
+	}
+	for _, st := range live {
+		if st.Host == hh.key.Host {
+			names[rowKey(head.Key{Host: st.Host, Group: st.Group})] = struct{}{}
+		}
+	}
+	if _, known := names[rowKey(hh.key)]; known || len(names) < MaxGroups {
+		return nil
+	}
+	return fmt.Errorf("host %s has %d process groups on %s, the most it may have; group %q is too many: name groups by what they are, not by process id or the like", hh.key.Host, len(names), day, hh.key.Group)
+}
+
+// room says whether a host may have further rows in a day.
+func (s *Store) room(st *head.Strip, b *head.Batch, lo, hi int) error {
+	if st.Total()+hi-lo <= MaxRowsPerDay {
+		return nil
+	}
+	total := st.Total() + hi - lo
+	if b.Start[lo] <= st.End() {
+		starts := append([]int64(nil), b.Start[lo:hi]...)
+		for i := range st.Segments() {
+			starts = st.Starts(i, starts)
+		}
+		slices.Sort(starts)
+		total = len(slices.Compact(starts))
+		if !st.Over {
+			total += st.Base.Rows
+		}
+	}
+	if total > MaxRowsPerDay {
+		return fmt.Errorf("day %s, host %s: it has more than %d rows in one day, the most a host may have", st.Day, st.Host, MaxRowsPerDay)
+	}
+	return nil
+}
+
+// nowMillis is the clock in Unix milliseconds, 0 without one.
+func (s *Store) nowMillis() int64 {
+	if s.opt.Clock == nil {
+		return 0
+	}
+	return s.opt.Clock().UnixMilli()
+}
+
+// logCalls makes calls durable.
+func (s *Store) logCalls(calls []*appendCall) error {
+	if s.head.current == nil {
+		if err := s.firstGeneration(); err != nil {
+			return err
+		}
+	}
+	g := s.head.current
+	for _, c := range calls {
+		for i := range c.added {
+			g.AddHost(&c.added[i])
+		}
+		for i := range c.parts {
+			g.Add(c.parts[i].key, &c.parts[i].batch)
+		}
+	}
+	if s.opt.beforeAppend != nil {
+		s.opt.beforeAppend()
+	}
+	uncertain, err := g.Commit()
+	if err != nil && uncertain {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.broken = fmt.Errorf("it is uncertain whether the last append was stored, open the store again: %w", err)
+		return s.broken
+	}
+	return err
+}
+
+// showCalls lets questions see what is durable, and counts what became of it.
+func (s *Store) showCalls(calls []*appendCall, base, book *inventory.Book) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if book != base {
+		swapped := s.book != base
+		if s.book = book; swapped { // a question added evidence to the one before
+			s.unsee()
+		}
+	}
+	g := s.head.generations[len(s.head.generations)-1]
+	for _, c := range calls {
+		s.brought = s.brought || len(c.added) > 0
+		for i := range c.spans {
+			x := &c.spans[i]
+			p := &c.parts[x.part]
+			c.counts.add(s.head.write(x.strip, &p.batch, x.lo, x.hi))
+			if _, ok := g.days[x.strip.Day]; !ok {
+				g.days[x.strip.Day] = struct{}{}
+				s.wakeSealer()
+			}
+		}
+		for i := range c.parts {
+			s.head.see(c.parts[i].host, &c.parts[i].batch)
+		}
+	}
+	if s.head.samples-s.head.looked > lookAfter {
+		s.head.looked = s.head.samples
+		s.wakeSealer()
+	}
+}
+
+// lookAfter is the number of values after which the sealer looks how much
+// memory the head takes.
+const lookAfter = 16 << 20
+
+// firstGeneration begins the log.
+func (s *Store) firstGeneration() error {
+	g, err := s.newGeneration(context.Background())
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.useGeneration(g)
+	return nil
+}
+
+// newGeneration makes a generation with a number that none had before. The
+// caller holds the write lock, or appending while there is no generation.
+func (s *Store) newGeneration(ctx context.Context) (*head.Generation, error) {
+	return head.Create(ctx, s.headOptions(false), s.head.last+1)
+}
+
+// useGeneration has appends go to a new generation. The caller holds appending
+// and mu.
+func (s *Store) useGeneration(g *head.Generation) {
+	s.head.current = g
+	s.head.last = g.Number
+	s.head.generations = append(s.head.generations, &generation{number: g.Number, days: map[dayfile.Day]struct{}{}})
+}
+
+func (s *Store) headDir() string { return filepath.Join(s.dir, headName) }
+
+func (s *Store) headOptions(readOnly bool) head.Options {
+	return head.Options{Dir: s.headDir(), Files: s.fs, Table: s.head.table, ReadOnly: readOnly, NoSync: s.opt.noSync}
+}

@@ -1,0 +1,416 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"sort"
+	"sync"
+
+	"github.com/leanfleet/leanfleet/internal/store/dayfile"
+	"github.com/leanfleet/leanfleet/internal/store/head"
+	"github.com/leanfleet/leanfleet/inventory"
+)
+
+// write is a change of sealed days on its way to being true: a load's, or a
+// seal of the head's rows. The caller of its methods holds the write lock.
+type write struct {
+	s   *Store
+	l   *load // nil for a seal
+	gen uint64
+
+	days   []target           // of the load
+	strips map[target][]taken // what of the head goes into the files
+	sealed []sealedDay        // rows of the log that do
+	staged []stagedDay
+	merged map[target]counts
+	rank   []uint32
+	tx     commitTx
+}
+
+// taken is a strip as it was when the write began, and the strip that appends
+// go on writing to.
+type taken struct {
+	head.Strip
+	live *head.Strip
+}
+
+// sealedDay is a day of which all rows of a generation are in sealed files.
+type sealedDay struct {
+	generation uint64
+	day        dayfile.Day
+}
+
+// stage merges the days of a load and all that the head has of the given days
+// into staged files. appending says whether the caller holds that lock.
+func (w *write) stage(ctx context.Context, days []target, appending bool) error {
+	if err := w.s.checkUnlisted(days); err != nil {
+		return err
+	}
+	if w.strips == nil {
+		w.strips, w.merged = map[target][]taken{}, map[target]counts{}
+		if w.l != nil {
+			w.rank = w.l.rank()
+			w.l.arena.sort(w.rank)
+		}
+	}
+	found, err := w.take(ctx, days, appending)
+	if err != nil {
+		return err
+	}
+	for _, t := range days {
+		if w.l != nil && !slices.Contains(w.days, t) {
+			w.days = append(w.days, t)
+		}
+	}
+	files := slices.Clone(days)
+	for _, t := range found {
+		if !slices.Contains(files, t) {
+			files = append(files, t)
+		}
+	}
+	slices.SortFunc(files, compareTargets)
+	if err := w.stageFiles(ctx, files); err != nil {
+		return err
+	}
+	// Their names are to be durable before the commit says that they are there.
+	for k := range kinds {
+		if !slices.ContainsFunc(w.staged, func(d stagedDay) bool { return d.kind == k }) {
+			continue
+		}
+		if err := w.s.fs.SyncDir(w.s.dirOf(k.dir())); err != nil {
+			return fmt.Errorf("sync directory %s: %w", w.s.dirOf(k.dir()), err)
+		}
+	}
+	return nil
+}
+
+// take notes what the head has of the days, and lets appends go on in a new
+// generation of the log where they are still written to.
+func (w *write) take(ctx context.Context, days []target, appending bool) (found []target, err error) {
+	s := w.s
+	in := map[dayfile.Day]bool{}
+	for _, t := range days {
+		in[t.day] = true
+	}
+	var fresh *head.Generation
+	if s.writesTo(in, appending) {
+		if fresh, err = s.newGeneration(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if !appending {
+		s.appending.Lock()
+		defer s.appending.Unlock()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if fresh != nil {
+		s.rotate(fresh)
+	}
+	for day := range in {
+		d := s.head.days[day]
+		if d == nil {
+			continue
+		}
+		if d.err != nil {
+			return nil, fmt.Errorf("day %s cannot be added to: %w; open the store again", day, d.err)
+		}
+		for k := range kinds {
+			t := target{k, day}
+			delete(w.strips, t)
+			for _, live := range d.list(k) {
+				if live.Len() > 0 {
+					w.strips[t] = append(w.strips[t], taken{*live, live})
+				}
+			}
+			if len(w.strips[t]) > 0 {
+				found = append(found, t)
+			}
+		}
+		for _, g := range s.head.generations {
+			x := sealedDay{g.number, day}
+			if _, ok := g.days[day]; ok && !slices.Contains(w.sealed, x) {
+				w.sealed = append(w.sealed, x)
+			}
+		}
+	}
+	return found, nil
+}
+
+// writesTo says whether the generation that is written to has rows of any of
+// the days.
+func (s *Store) writesTo(days map[dayfile.Day]bool, appending bool) bool {
+	if !appending {
+		s.appending.Lock()
+		defer s.appending.Unlock()
+	}
+	n := len(s.head.generations)
+	if s.head.current == nil || n == 0 {
+		return false
+	}
+	for d := range s.head.generations[n-1].days {
+		if days[d] {
+			return true
+		}
+	}
+	return false
+}
+
+// rotate has appends go to a fresh generation. The caller holds appending and
+// mu.
+func (s *Store) rotate(fresh *head.Generation) {
+	if old := s.head.current; old != nil {
+		s.head.generations[len(s.head.generations)-1].size = old.Size()
+		if err := old.Close(); err != nil {
+			s.closeErr = err // what was committed is durable
+		}
+	}
+	s.useGeneration(fresh)
+}
+
+// stageFiles merges files, several at once.
+func (w *write) stageFiles(ctx context.Context, files []target) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var (
+		mu    sync.Mutex
+		group sync.WaitGroup
+		heavy sync.Mutex
+		next  = make(chan target)
+	)
+	workers := min(w.s.opt.Workers, len(files))
+	inner := max(1, w.s.opt.Workers/max(1, workers))
+	for range workers {
+		group.Go(func() {
+			for t := range next {
+				file, n, err := w.stageFile(ctx, t, inner, &heavy)
+				mu.Lock()
+				w.merged[t] = n
+				if file != nil {
+					w.staged = append(w.staged, *file)
+				}
+				mu.Unlock()
+				if err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	for _, t := range files {
+		if ctx.Err() != nil {
+			break
+		}
+		next <- t
+	}
+	close(next)
+	group.Wait()
+	sort.Slice(w.staged, func(i, j int) bool { return compareTargets(w.staged[i].target(), w.staged[j].target()) < 0 })
+	return context.Cause(ctx)
+}
+
+func (w *write) stageFile(ctx context.Context, t target, workers int, heavy *sync.Mutex) (*stagedDay, counts, error) {
+	job := &dayJob{s: w.s, l: w.l, target: t, gen: w.gen, workers: workers, heavy: heavy, strips: w.strips[t]}
+	if stored := w.s.find(t); stored != nil {
+		p := w.s.pin([]*day{stored})
+		defer p.release()
+		if err := p.open(0); err != nil {
+			return nil, counts{}, fmt.Errorf("%s cannot be added to: %s: %w; restore the file from a backup", t.label(), p.paths[0], err)
+		}
+		job.old = stored.file
+	}
+	var cursors []cursor
+	if w.l != nil && t.kind == ofHosts {
+		cursors = w.l.cursorsOf(t.day)
+	}
+	return job.run(ctx, w.rank, cursors)
+}
+
+// catchUp stages those days of a load again that appends went to since. The
+// caller holds appending.
+func (w *write) catchUp(ctx context.Context) error {
+	var again []target
+	for _, t := range w.days {
+		if w.changed(t.day) {
+			again = append(again, t)
+		}
+	}
+	if len(again) == 0 {
+		return nil
+	}
+	for _, t := range again {
+		w.unstage(func(d target) bool { return d.day == t.day })
+	}
+	w.gen = w.s.nextGeneration() // another name, other files
+	return w.stage(ctx, again, true)
+}
+
+// changed says whether the head has other rows of a day than the write took.
+func (w *write) changed(day dayfile.Day) bool {
+	d := w.s.head.days[day]
+	if d == nil {
+		return false
+	}
+	for k := range kinds {
+		before := map[*head.Strip]*head.Strip{}
+		for i := range w.strips[target{k, day}] {
+			x := &w.strips[target{k, day}][i]
+			before[x.live] = &x.Strip
+		}
+		for _, live := range d.strips[k] {
+			was := before[live]
+			if was == nil {
+				was = &head.Strip{}
+			}
+			if pushed, spliced := live.Since(was); pushed || spliced {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// unstage deletes staged files.
+func (w *write) unstage(of func(target) bool) {
+	w.staged = slices.DeleteFunc(w.staged, func(d stagedDay) bool {
+		if of(d.target()) {
+			removeQuietly(w.s.fs, d.path)
+			return true
+		}
+		return false
+	})
+}
+
+// abandon deletes the staged files of a write that is not going to be made.
+// When nobody can say whether it was, they stay.
+func (w *write) abandon() {
+	w.s.mu.RLock()
+	broken := w.s.broken != nil
+	w.s.mu.RUnlock()
+	if !broken {
+		w.unstage(func(target) bool { return true })
+	}
+}
+
+// describe takes files and rows of the log into the transaction.
+func (w *write) describe() {
+	c := &w.tx
+	w.s.mu.RLock()
+	c.generation, c.sealed, c.head = w.gen, w.sealed, w.s.head.last
+	w.s.mu.RUnlock()
+	for i := range w.staged {
+		d := &w.staged[i]
+		c.put = append(c.put, putDay{d.kind, d.entry})
+		c.pending = append(c.pending, pendingOp{Dir: d.kind.dir(), Staged: filepath.Base(d.path), Target: d.target().name(), fileSum: d.entry.fileSum})
+	}
+	for _, t := range c.remove {
+		c.pending = append(c.pending, pendingOp{Dir: t.kind.dir(), Target: t.name()})
+	}
+	for _, n := range w.s.emptied(w.sealed) {
+		c.pending = append(c.pending, pendingOp{Dir: headName, Target: head.Name(n)})
+	}
+}
+
+// emptied are the generations that are written to no more and have no rows left
+// once days are sealed. The caller holds the write lock, which rotations need.
+func (s *Store) emptied(sealed []sealedDay) (numbers []uint64) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, g := range s.head.generations {
+		if s.head.current != nil && g.number == s.head.current.Number {
+			continue
+		}
+		left := len(g.days)
+		for _, x := range sealed {
+			if x.generation == g.number {
+				left--
+			}
+		}
+		if left == 0 {
+			numbers = append(numbers, g.number)
+		}
+	}
+	return numbers
+}
+
+// commit makes a load true. The caller holds appending.
+func (w *write) commit(book *inventory.Book) error {
+	w.describe()
+	if err := w.s.describe(&w.tx, book); err != nil {
+		return err
+	}
+	if err := w.s.apply(&w.tx); err != nil {
+		return err
+	}
+	w.s.mu.Lock()
+	defer w.s.mu.Unlock()
+	w.s.takeOver(book)
+	w.s.install(&w.tx, w.staged)
+	w.s.dropSealed(w.sealed)
+	for _, strips := range w.strips {
+		for i := range strips {
+			w.s.head.replace(strips[i].live, nil)
+		}
+	}
+	w.s.dropEmpty(w.days)
+	return nil
+}
+
+// takeOver makes a book that was written down the one of questions. The caller
+// holds appending and mu.
+func (s *Store) takeOver(book *inventory.Book) {
+	book.ClearTouched()
+	s.book, s.stated = book, book
+	s.brought = false
+	s.unsee()
+}
+
+// dropSealed forgets rows of the log that are sealed, and generations without
+// others. The caller holds mu.
+func (s *Store) dropSealed(sealed []sealedDay) {
+	h := s.head
+	h.generations = slices.DeleteFunc(h.generations, func(g *generation) bool {
+		for _, x := range sealed {
+			if x.generation == g.number {
+				delete(g.days, x.day)
+			}
+		}
+		return len(g.days) == 0 && (h.current == nil || g.number != h.current.Number)
+	})
+}
+
+// dropEmpty forgets strips without rows: what they take themselves to be to the
+// sealed file was true of the one before.
+func (s *Store) dropEmpty(days []target) {
+	for _, t := range days {
+		d := s.head.days[t.day]
+		if d == nil {
+			continue
+		}
+		for k := range kinds {
+			for _, st := range slices.Clone(d.strips[k]) {
+				if st.Len() == 0 {
+					s.head.replace(st, nil)
+				}
+			}
+		}
+	}
+}
+
+// after does what remains once a write is true: what is to be done on files is
+// tried again by the next write and the next opening.
+func (w *write) after() {
+	_ = w.s.finish()
+	if w.tx.records {
+		w.s.publish()
+	}
+}
+
+// counts is what became of the load's samples.
+func (w *write) counts() (n counts) {
+	for _, c := range w.merged {
+		n.add(c)
+	}
+	return n
+}
