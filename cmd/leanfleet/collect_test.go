@@ -55,7 +55,11 @@ func besideCollect(t *testing.T, args ...string) (verb func(args ...string) (cod
 // TestCollect: this machine is measured, other verbs ask beside it, a second
 // collector is told who measures, and what was measured is there afterwards.
 func TestCollect(t *testing.T) {
-	verb, end := besideCollect(t, "--interval", "1s")
+	settings := filepath.Join(t.TempDir(), "leanfleet.yaml")
+	if err := os.WriteFile(settings, []byte("collect:\n  interval: 1s\n  groups:\n    - {group: all, name: '.*'}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	verb, end := besideCollect(t, "--config", settings)
 	var during leanfleet.StatusResult
 	for range 300 {
 		time.Sleep(100 * time.Millisecond)
@@ -73,6 +77,9 @@ func TestCollect(t *testing.T) {
 	}
 	if code, out, complaint := verb("top", "--range", "1h", "-o", "csv", "--columns", "host,samples"); code != 0 || strings.Count(out, "\n") != 2 {
 		t.Errorf("top: %d %s %s", code, out, complaint)
+	}
+	if code, out, complaint := verb("top", "--by", "group", "--range", "1h", "-o", "csv", "--columns", "group,samples"); code != 0 || !strings.Contains(out, "\nall,") {
+		t.Errorf("top --by group: %d %s %s", code, out, complaint)
 	}
 	host := during.Collector.Tasks[0].Name
 	if code, out, complaint := verb("hosts", "tag", host, "dept=eng"); code != 0 {
