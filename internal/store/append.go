@@ -36,20 +36,36 @@ func (s *Store) Append(ctx context.Context, batches []fleet.Batch) (fleet.Append
 	if err != nil {
 		return fleet.Appended{}, fmt.Errorf("append: %w", err)
 	}
-	c := &appendCall{ctx: ctx, done: make(chan struct{})}
+	c, ok := s.calls.Get().(*appendCall)
+	if !ok {
+		c = &appendCall{done: make(chan struct{}, 1)}
+	}
+	c.ctx = ctx
+	n, again, err := s.handOver(c, batches)
+	if again {
+		c.reset()
+		s.calls.Put(c)
+	}
+	return n, err
+}
+
+// handOver has the committer make a call true. again says that nobody else
+// holds the call any more.
+func (s *Store) handOver(c *appendCall, batches []fleet.Batch) (n fleet.Appended, again bool, err error) {
 	if err := c.prepare(s, batches); err != nil {
-		return fleet.Appended{}, err
+		return fleet.Appended{}, true, err
 	}
 	if len(c.parts) == 0 {
-		return fleet.Appended{}, nil
+		return fleet.Appended{}, true, nil
 	}
 	if c.samples >= largeAppend && !c.groups {
-		return s.appendAsLoad(ctx, batches)
+		n, err = s.appendAsLoad(c.ctx, batches)
+		return n, true, err
 	}
 	select {
 	case s.appends <- c:
 	case <-s.quit:
-		return fleet.Appended{}, fmt.Errorf("append: %w", fleet.ErrClosed)
+		return fleet.Appended{}, true, fmt.Errorf("append: %w", fleet.ErrClosed)
 	}
 	// What was handed over is stored or not, whatever becomes of ctx.
 	select {
@@ -58,13 +74,13 @@ func (s *Store) Append(ctx context.Context, batches []fleet.Batch) (fleet.Append
 		select {
 		case <-c.done:
 		default: // it came when the committer had ended
-			return fleet.Appended{}, fmt.Errorf("append: %w", fleet.ErrClosed)
+			return fleet.Appended{}, false, fmt.Errorf("append: %w", fleet.ErrClosed)
 		}
 	}
 	if c.err != nil {
-		return fleet.Appended{}, c.err
+		return fleet.Appended{}, true, c.err
 	}
-	return fleet.Appended{Inserted: c.counts.inserted, Changed: c.counts.changed, Unchanged: c.counts.unchanged, Outranked: c.counts.outranked}, nil
+	return fleet.Appended{Inserted: c.counts.inserted, Changed: c.counts.changed, Unchanged: c.counts.unchanged, Outranked: c.counts.outranked}, true, nil
 }
 
 func (s *Store) appendAsLoad(ctx context.Context, batches []fleet.Batch) (fleet.Appended, error) {
@@ -91,7 +107,14 @@ type appendCall struct {
 	spans  []appendSpan
 	counts counts
 	err    error
-	done   chan struct{}
+	done   chan struct{} // gets a token when the call is dealt with
+}
+
+// reset forgets a call, but for its memory.
+func (c *appendCall) reset() {
+	clear(c.parts)
+	clear(c.spans)
+	*c = appendCall{parts: c.parts[:0], spans: c.spans[:0], done: c.done}
 }
 
 // appendPart is a batch that has samples.
@@ -109,7 +132,7 @@ type appendSpan struct {
 
 // prepare checks batches as far as that needs no look at what is stored.
 func (c *appendCall) prepare(s *Store, batches []fleet.Batch) error {
-	c.parts = make([]appendPart, 0, len(batches))
+	c.parts = slices.Grow(c.parts[:0], len(batches))
 	for i := range batches {
 		b := &batches[i]
 		if !plausible(b) {
@@ -127,6 +150,11 @@ func (c *appendCall) prepare(s *Store, batches []fleet.Batch) error {
 		n := b.Samples()
 		if n == 0 {
 			continue
+		}
+		if i == 0 || b.Origin != batches[i-1].Origin {
+			if err := checkOrigin(b.Origin); err != nil {
+				return fmt.Errorf("host %s: %w", b.Host, err)
+			}
 		}
 		if err := checkNames(b); err != nil {
 			return err
@@ -154,13 +182,10 @@ func (s *Store) shapeError(b *fleet.Batch, err error) error {
 	return fmt.Errorf("host %s: %w", b.Host, err)
 }
 
-// checkNames checks the texts of a batch.
+// checkNames checks the names of a batch's host and process group.
 func checkNames(b *fleet.Batch) error {
 	if len(b.Host) > MaxHostID || !utf8.ValidString(string(b.Host)) {
 		return fmt.Errorf("host %.60q: a name has at most %d bytes of UTF-8", b.Host, MaxHostID)
-	}
-	if err := checkOrigin(b.Origin); err != nil {
-		return fmt.Errorf("host %s: %w", b.Host, err)
 	}
 	if b.Group == "" {
 		return nil
@@ -185,7 +210,7 @@ const appendQueue = 1024
 func (s *Store) commitAppends() {
 	defer close(s.committed)
 	calls := make([]*appendCall, 0, appendQueue)
-	last := 0
+	callers := 0
 	for {
 		calls = calls[:0]
 		select {
@@ -195,18 +220,18 @@ func (s *Store) commitAppends() {
 			s.refuseAppends()
 			return
 		}
-		calls = s.gather(calls, last)
-		last = len(calls)
+		calls = s.gather(calls, callers)
+		callers = max(len(calls), callers-callers/8-1)
 		s.commitCalls(calls)
 		for _, c := range calls {
-			close(c.done)
+			c.done <- struct{}{}
 		}
 	}
 }
 
-// gather takes the calls that wait. As many callers as the commit before had
-// are about to come back: those are waited for, as long as they keep coming.
-func (s *Store) gather(calls []*appendCall, before int) []*appendCall {
+// gather takes the calls that wait. As many callers as there were of late are
+// about to come back: those are waited for, as long as they keep coming.
+func (s *Store) gather(calls []*appendCall, callers int) []*appendCall {
 	idle := 0
 	for len(calls) < appendQueue {
 		select {
@@ -216,7 +241,7 @@ func (s *Store) gather(calls []*appendCall, before int) []*appendCall {
 			continue
 		default:
 		}
-		if len(calls) >= before || idle == 3 {
+		if len(calls) >= callers || idle == 64 {
 			break
 		}
 		idle++
@@ -231,7 +256,7 @@ func (s *Store) refuseAppends() {
 		select {
 		case c := <-s.appends:
 			c.err = fmt.Errorf("append: %w", fleet.ErrClosed)
-			close(c.done)
+			c.done <- struct{}{}
 		default:
 			return
 		}

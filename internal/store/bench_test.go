@@ -104,32 +104,6 @@ func BenchmarkLoad(b *testing.B) {
 	b.Run("by_host_10_days", func(b *testing.B) { run(b, long, func(l fleet.Load) { long.hostMajor(b, l, 10_000) }) })
 }
 
-// BenchmarkAppend appends one row of each of 1,000 hosts to a day that fills up.
-// The durable head, which makes this cheap, comes with live collection.
-func BenchmarkAppend(b *testing.B) {
-	g := &generated{hosts: 1000, rows: 720, metrics: sixteen()}
-	s := open(b, b.TempDir())
-	l, err := s.Begin(b.Context())
-	if err != nil {
-		b.Fatal(err)
-	}
-	g.hostMajor(b, l, g.rows)
-	if _, err := l.Commit(b.Context()); err != nil {
-		b.Fatal(err)
-	}
-	batches := make([]fleet.Batch, g.hosts)
-	row := g.rows
-	for b.Loop() {
-		for h := range batches {
-			g.batch(&batches[h], h, row, row+1)
-		}
-		if _, err := s.Append(b.Context(), batches); err != nil {
-			b.Fatal(err)
-		}
-		row++
-	}
-}
-
 // BenchmarkOpen opens a store of 1,000 hosts and 30 days, and closes it.
 func BenchmarkOpen(b *testing.B) {
 	dir := b.TempDir()

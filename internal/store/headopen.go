@@ -19,8 +19,18 @@ func (s *Store) openHead(ctx context.Context, st state) error {
 	s.head.last = st.head
 	for i, n := range numbers {
 		gen := &generation{number: n, days: map[dayfile.Day]struct{}{}}
+		var hosts []*headHost // by code
 		newest := i == len(numbers)-1 && !s.opt.ReadOnly
-		g, err := head.Open(ctx, s.headOptions(!newest), n, s.replayHost, func(r *head.Rows) error { return s.replay(gen, st.sealed, r) })
+		g, err := head.Open(ctx, s.headOptions(!newest), n, s.replayHost, func(r *head.Rows) error {
+			for r.Code >= len(hosts) {
+				hosts = append(hosts, nil)
+			}
+			if hosts[r.Code] == nil {
+				hosts[r.Code] = s.head.hostOf(r.Key)
+			}
+			s.replay(gen, st.sealed, hosts[r.Code], &r.Batch)
+			return nil
+		})
 		if err != nil {
 			return fmt.Errorf("%w; move the file away to go on without what it holds", err)
 		}
@@ -55,10 +65,8 @@ func (s *Store) replayHost(a *head.Added) error {
 }
 
 // replay puts rows of the log where they were, but for those that are sealed.
-func (s *Store) replay(gen *generation, sealed map[sealedDay]struct{}, r *head.Rows) error {
-	b := &r.Batch
+func (s *Store) replay(gen *generation, sealed map[sealedDay]struct{}, hh *headHost, b *head.Batch) {
 	_ = s.head.noteOrigin(b.Batch.Origin) // there was room for it
-	hh := s.head.hostOf(r.Key)
 	for lo := 0; lo < len(b.Start); {
 		day := dayfile.DayOf(b.Start[lo])
 		hi := lo + 1
@@ -72,7 +80,6 @@ func (s *Store) replay(gen *generation, sealed map[sealedDay]struct{}, r *head.R
 		lo = hi
 	}
 	s.head.see(hh, b)
-	return nil
 }
 
 // replayStrip finds or makes the strip for rows that were let in before. Where

@@ -15,6 +15,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/leanfleet/leanfleet/fleet"
+	"github.com/leanfleet/leanfleet/internal/store/scan"
 	"github.com/leanfleet/leanfleet/inventory"
 )
 
@@ -104,6 +105,8 @@ type Store struct {
 	// it depends on changes: the hosts, which days are sealed.
 	appending sync.Mutex
 	appends   chan *appendCall
+	calls     sync.Pool // of appendCall: callers of one row are many
+	memory    scan.Memory
 	quit      chan struct{} // closed to end the committer, which closes committed
 	committed chan struct{}
 	wake      chan struct{} // tells the sealer to look

@@ -2,6 +2,7 @@ package head
 
 import (
 	"encoding/binary"
+	"slices"
 )
 
 // A chunk is rows of a strip that are not going to be the newest ones any more,
@@ -72,32 +73,19 @@ func (t *tail) pack(n int) *chunk {
 }
 
 func packColumn(b []byte, values []int32) []byte {
-	there, constant := 0, true
+	missing, differ := 0, int32(0)
 	for _, v := range values {
-		if v >= 0 {
-			there++
-		}
-		constant = constant && v == values[0]
+		missing += int(uint32(v) >> 31)
+		differ |= v ^ values[0]
 	}
+	there, constant := len(values)-missing, differ == 0
 	switch {
 	case there == 0:
 		return append(b, colNone)
 	case constant:
 		return binary.AppendUvarint(append(b, colConstant), uint64(values[0]))
 	case there == len(values):
-		b = append(b, colFull)
-		last := int32(0)
-		for _, v := range values {
-			d := v - last // of two values that are not negative: no overflow
-			last = v
-			u := uint32(d)<<1 ^ uint32(d>>31)
-			for u >= 0x80 {
-				b = append(b, byte(u)|0x80)
-				u >>= 7
-			}
-			b = append(b, byte(u))
-		}
-		return b
+		return packFull(append(b, colFull), values)
 	}
 	b = binary.AppendUvarint(append(b, colSome), uint64(there))
 	bits := len(b)
@@ -111,6 +99,26 @@ func packColumn(b []byte, values []int32) []byte {
 		}
 	}
 	return b
+}
+
+// packFull appends the differences of values that are all there.
+func packFull(b []byte, values []int32) []byte {
+	at := len(b)
+	b = slices.Grow(b, 5*len(values))[:at+5*len(values)]
+	last := int32(0)
+	for _, v := range values {
+		d := v - last // of two values that are not negative: no overflow
+		last = v
+		u := uint32(d)<<1 ^ uint32(d>>31)
+		for u >= 0x80 {
+			b[at] = byte(u) | 0x80
+			at++
+			u >>= 7
+		}
+		b[at] = byte(u)
+		at++
+	}
+	return b[:at]
 }
 
 // startsInto decodes the starts.

@@ -269,7 +269,9 @@ func appendColumn(b []byte, values []int32, present []bool) []byte {
 // Rows is what a record tells of one batch. Its memory is used again for the
 // next one.
 type Rows struct {
-	Key   Key
+	Key Key
+	// Code numbers the keys of a generation, from 0 on.
+	Code  int
 	Batch Batch
 }
 
@@ -281,10 +283,10 @@ type decoder struct {
 	d     []byte
 	bad   bool
 
-	rows   Rows
-	batch  fleet.Batch
-	added  Added
-	column Column
+	rows    Rows
+	batches []*fleet.Batch // by code of the shape: its metrics stand in it already
+	batch   *fleet.Batch   // the one at hand
+	added   Added
 }
 
 // MaxRows is the most rows of a batch in a record.
@@ -389,9 +391,15 @@ func (d *decoder) shape() {
 		}
 		numbers = append(numbers, d.codes.metrics[n])
 	}
-	if !d.bad {
-		d.codes.shapes = append(d.codes.shapes, d.table.shape(numbers))
+	if d.bad {
+		return
 	}
+	s := d.table.shape(numbers)
+	b := &fleet.Batch{Columns: make([]fleet.Column, len(s.metrics))}
+	for i, m := range s.metrics {
+		b.Columns[i].Metric = m
+	}
+	d.codes.shapes, d.batches = append(d.codes.shapes, s), append(d.batches, b)
 }
 
 func (d *decoder) readAdded() {
@@ -413,18 +421,16 @@ func (d *decoder) readRows() {
 		d.bad = true
 		return
 	}
-	s := d.codes.shapes[shape]
-	b := &d.batch
+	s, b := d.codes.shapes[shape], d.batches[shape]
+	d.batch = b
 	b.Host, b.Group, b.Origin, b.Step = d.codes.hosts[host].Host, d.codes.hosts[host].Group, fleet.Origin(d.codes.origins[origin]), int32(step)
-	b.Columns = grow(b.Columns, len(s.metrics))
-	d.rows.Key, d.rows.Batch = d.codes.hosts[host], Batch{Batch: b, Shape: s, Origin: d.table.Origin(string(b.Origin))}
+	d.rows.Key, d.rows.Code, d.rows.Batch = d.codes.hosts[host], host, Batch{Batch: b, Shape: s, Origin: d.table.Origin(string(b.Origin))}
 	b.Start = append(b.Start[:0], first)
 	if rows > 1 {
 		d.readStarts(rows)
 	}
 	for i := range b.Columns {
 		c := &b.Columns[i]
-		c.Metric = s.metrics[i]
 		if rows > 1 {
 			d.readColumn(c, rows)
 			continue
@@ -515,7 +521,7 @@ func (d *decoder) inResolution() error {
 	if len(d.other) == 0 {
 		return nil
 	}
-	b := &d.batch
+	b := d.batch
 	for i, m := range d.rows.Batch.Shape.Metrics {
 		as, ok := d.other[m]
 		if !ok {

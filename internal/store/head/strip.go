@@ -218,7 +218,11 @@ func (s *Strip) ready(t *Table, set *Set, step int32, want int) int {
 		s.flush()
 	}
 	if s.tail == nil {
-		s.tail = newTail(set, step, min(s.limit, max(smallTail, want)))
+		room := max(smallTail, want)
+		if len(s.chunks) > 0 { // it will fill up, as the one before did
+			room = s.limit
+		}
+		s.tail = newTail(set, step, min(s.limit, room))
 	}
 	if both := t.union(s.tail.set, set); both != s.tail.set {
 		s.tail = s.tail.copyTo(newTail(both, step, len(s.tail.starts)), s.n)

@@ -19,7 +19,8 @@ import (
 // groupProfiles answers a query for the profiles of process groups.
 func (p *plan) groupProfiles(ctx context.Context, yield func(fleet.Profile, error) bool) {
 	w := newWorker(p, &damageList{seen: map[dayfile.Day]bool{}})
-	s := &state{builder: fleet.NewProfileBuilder(p.query.Metric)}
+	s := &state{builder: p.view.Memory.builder(p.query.Metric)}
+	defer p.view.Memory.keep([]*state{s})
 	for i := range p.hosts {
 		h := &p.hosts[i]
 		for group, samples := range w.groups(ctx, h) {

@@ -2,6 +2,7 @@ package scan
 
 import (
 	"sort"
+	"sync"
 	"time"
 
 	"github.com/leanfleet/leanfleet/fleet"
@@ -31,6 +32,34 @@ type View struct {
 	Metrics fleet.Metrics
 	// Table numbers the metrics of Head; nil when no day has any.
 	Table *head.Table
+	// Memory is used by one question after the other; nil is none.
+	Memory *Memory
+}
+
+// Memory keeps the counters of profiles, which are large, from question to
+// question. The zero Memory is ready, and may be used by several questions at
+// once.
+type Memory struct{ builders sync.Pool }
+
+// builder returns an empty builder.
+func (m *Memory) builder(metric fleet.Metric) *fleet.ProfileBuilder {
+	if m != nil {
+		if b, ok := m.builders.Get().(*fleet.ProfileBuilder); ok {
+			b.Reset(metric)
+			return b
+		}
+	}
+	return fleet.NewProfileBuilder(metric)
+}
+
+// keep takes builders back.
+func (m *Memory) keep(states []*state) {
+	if m == nil {
+		return
+	}
+	for _, s := range states {
+		m.builders.Put(s.builder)
+	}
 }
 
 // millis is a half-open range of Unix milliseconds.

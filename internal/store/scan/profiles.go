@@ -94,6 +94,7 @@ func (p *plan) blocks(ctx context.Context, workers int) iter.Seq[block] {
 		for range max(1, workers) {
 			running.Go(func() {
 				w := newWorker(p, damage)
+				defer func() { p.view.Memory.keep(w.states) }()
 				for i := range next {
 					if ctx.Err() != nil {
 						continue
@@ -165,7 +166,7 @@ type done struct {
 func (w *worker) block(ctx context.Context, hosts []host) block {
 	w.errs = nil
 	for len(w.states) < len(hosts) {
-		w.states = append(w.states, &state{builder: fleet.NewProfileBuilder(w.plan.query.Metric)})
+		w.states = append(w.states, &state{builder: w.plan.view.Memory.builder(w.plan.query.Metric)})
 	}
 	states := w.states[:len(hosts)]
 	for i := range hosts {

@@ -1,0 +1,342 @@
+package head
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"go.etcd.io/bbolt"
+	"pgregory.net/rapid"
+
+	"github.com/leanfleet/leanfleet/fleet"
+)
+
+func contains(s, part string) bool { return strings.Contains(s, part) }
+
+// files is the real file layer.
+type files struct{ failSync bool }
+
+func (files) Rename(from, to string) error               { return os.Rename(from, to) }
+func (files) Remove(path string) error                   { return os.Remove(path) }
+func (files) ReadDir(path string) ([]os.DirEntry, error) { return os.ReadDir(path) }
+func (f files) SyncDir(string) error {
+	if f.failSync {
+		return errors.New("the disk is broken")
+	}
+	return nil
+}
+
+func testOptions(t testing.TB) Options {
+	return Options{Dir: t.TempDir(), Files: files{}, Table: newTestTable(), NoSync: true}
+}
+
+// plain is a batch with values that are not there as 0, and no memory shared.
+func plain(b *fleet.Batch) fleet.Batch {
+	out := *b
+	out.Start = slices.Clone(b.Start)
+	out.Columns = nil
+	for _, c := range b.Columns {
+		c.Values = slices.Clone(c.Values)
+		c.Present = slices.Clone(c.Present)
+		if c.Present != nil && !slices.Contains(c.Present, false) {
+			c.Present = nil
+		}
+		for i := range c.Values {
+			if !c.Has(i) {
+				c.Values[i] = 0
+			}
+		}
+		out.Columns = append(out.Columns, c)
+	}
+	return out
+}
+
+func readAll(t testing.TB, o Options, number uint64) (g *Generation, added []Added, rows []fleet.Batch) {
+	t.Helper()
+	g, err := Open(context.Background(), o, number,
+		func(a *Added) error { added = append(added, *a); return nil },
+		func(r *Rows) error {
+			b := plain(r.Batch.Batch)
+			if (Key{b.Host, b.Group}) != r.Key || o.Table.OriginText(r.Batch.Origin) != string(b.Origin) {
+				t.Errorf("rows of %v with origin %d are told as of %s", r.Key, r.Batch.Origin, b.Host)
+			}
+			rows = append(rows, b)
+			return nil
+		})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g, added, rows
+}
+
+// TestGenerationRoundTrip: what is committed is read back in order, over
+// reopenings, and what was forgotten is not.
+func TestGenerationRoundTrip(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		o := testOptions(t)
+		g, err := Create(context.Background(), o, 7)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		var want []fleet.Batch
+		var hosts []Added
+		for range rapid.IntRange(1, 4).Draw(rt, "sessions") {
+			for range rapid.IntRange(0, 4).Draw(rt, "commits") {
+				keep := rapid.IntRange(0, 3).Draw(rt, "keep") > 0
+				for range rapid.IntRange(1, 4).Draw(rt, "batches") {
+					b := drawBatch(rt, o.Table, rapid.Int64Range(0, 1<<40).Draw(rt, "start"))
+					b.Host = rapid.SampledFrom([]fleet.HostID{"a", "b", "c"}).Draw(rt, "host")
+					b.Group = rapid.SampledFrom([]string{"", "", "nginx"}).Draw(rt, "group")
+					a := Added{Key: string(b.Host), At: b.Start[0], ID: b.Host + "~2", Put: fleet.Put{At: time.Unix(0, 42).UTC(), Who: "test", Why: "new", Origin: "agent"}}
+					g.AddHost(&a)
+					g.Add(Key{b.Host, b.Group}, b)
+					if keep {
+						want, hosts = append(want, plain(b.Batch)), append(hosts, a)
+					}
+				}
+				if !keep {
+					g.Forget()
+				} else if _, err := g.Commit(); err != nil {
+					rt.Fatal(err)
+				}
+			}
+			if err := g.Close(); err != nil {
+				rt.Fatal(err)
+			}
+			o.Table = newTestTable()
+			var added []Added
+			var rows []fleet.Batch
+			g, added, rows = readAll(t, o, 7)
+			if diff := cmp.Diff(want, rows, cmpopts.EquateEmpty()); diff != "" {
+				rt.Fatalf("rows (-written +read):\n%s", diff)
+			}
+			if diff := cmp.Diff(hosts, added); diff != "" {
+				rt.Fatalf("hosts (-written +read):\n%s", diff)
+			}
+		}
+		if err := g.Close(); err != nil {
+			rt.Fatal(err)
+		}
+	})
+}
+
+// TestOtherDefinitions: values are rounded anew where the configuration changed
+// a resolution, such a generation is not written on, and a change of the unit is
+// refused; a metric that is no longer configured is kept as it was.
+func TestOtherDefinitions(t *testing.T) {
+	o := testOptions(t)
+	queue := fleet.Metric{Name: "queue", Unit: fleet.UnitCount, Num: 1, Den: 10, Exact: true, Column: "queue", Digits: 1}
+	with := func(m fleet.Metric) *Table {
+		return NewTable(append(slices.Clone(fleet.CanonicalMetrics().Stored()), m))
+	}
+	o.Table = with(queue)
+	g, err := Create(context.Background(), o, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &fleet.Batch{Host: "a", Step: 1000, Start: []int64{5, 6}, Columns: []fleet.Column{{Metric: queue, Values: []int32{15, 25}}}}
+	shape, err := o.Table.ShapeOf(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Add(Key{Host: "a"}, &Batch{Batch: b, Shape: shape})
+	if _, err := g.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Close(); err != nil {
+		t.Fatal(err)
+	}
+	finer := queue
+	finer.Den = 100
+	o.Table = with(finer)
+	g, _, rows := readAll(t, o, 1)
+	if len(rows) != 1 || !slices.Equal(rows[0].Columns[0].Values, []int32{150, 250}) || g.Writable() {
+		t.Errorf("%+v, writable %v", rows, g.Writable())
+	}
+	_ = g.Close()
+	o.Table = newTestTable()
+	g, _, rows = readAll(t, o, 1)
+	if len(rows) != 1 || rows[0].Columns[0].Metric != queue || !g.Writable() {
+		t.Errorf("%+v, writable %v", rows, g.Writable())
+	}
+	_ = g.Close()
+	other := queue
+	other.Unit = fleet.UnitCores
+	o.Table = with(other)
+	_, err = Open(context.Background(), o, 1, nil, nil)
+	if err == nil || !contains(err.Error(), "metric queue is stored in count, the configuration now says cores") || !contains(err.Error(), Name(1)) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestGenerationFails: what is wrong with a file is said by name.
+func TestGenerationFails(t *testing.T) {
+	o := testOptions(t)
+	none := func(*Added) error { return nil }
+	ignore := func(*Rows) error { return nil }
+	f := func(what, want string, err error) {
+		t.Helper()
+		if err == nil || !contains(err.Error(), want) || !contains(err.Error(), Name(3)) && !contains(err.Error(), o.Dir) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	broken := o
+	broken.Files = files{failSync: true}
+	_, err := Create(t.Context(), broken, 3)
+	f("a directory that cannot be synced", "the disk is broken", err)
+	if list, err := List(o); err != nil || len(list) != 0 {
+		t.Errorf("left behind: %v, %v", list, err)
+	}
+	if list, err := List(Options{Dir: filepath.Join(o.Dir, "none"), Files: files{}}); err != nil || list != nil {
+		t.Errorf("%v, %v", list, err)
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Create(cancelled, o, 3); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	write := func(change func(b *bbolt.Bucket) error) {
+		t.Helper()
+		_ = os.Remove(filepath.Join(o.Dir, Name(3)))
+		g, err := Create(t.Context(), o, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.AddHost(&Added{Key: "a", ID: "a", Put: fleet.Put{At: time.Unix(0, 0)}})
+		if _, err := g.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		err = g.db.Update(func(tx *bbolt.Tx) error { return change(tx.Bucket(bucketRecords)) })
+		if err := errors.Join(err, g.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	zero := make([]byte, 8)
+	write(func(b *bbolt.Bucket) error {
+		bad := slices.Clone(b.Get(zero))
+		bad[len(bad)-1] ^= 1
+		return b.Put(zero, bad)
+	})
+	_, err = Open(t.Context(), o, 3, none, ignore)
+	f("a flipped bit", "record 0: a record is damaged", err)
+	write(func(b *bbolt.Bucket) error { return b.Put([]byte("key"), []byte("x")) })
+	_, err = Open(t.Context(), o, 3, none, ignore)
+	f("a strange key", "record 1 is missing", err)
+	write(func(b *bbolt.Bucket) error { return b.Tx().DeleteBucket(bucketRecords) })
+	_, err = Open(t.Context(), o, 3, none, ignore)
+	f("no bucket", "bucket records is missing", err)
+	if err := os.WriteFile(filepath.Join(o.Dir, Name(3)), []byte(strings.Repeat("hello", 4000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Open(t.Context(), o, 3, none, ignore)
+	f("text", "invalid", err)
+
+	write(func(*bbolt.Bucket) error { return nil })
+	g, _, _ := readAll(t, o, 3)
+	if err := g.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if uncertain, err := g.Commit(); uncertain || err != nil {
+		t.Errorf("a commit of nothing: %v, %v", uncertain, err)
+	}
+	g.AddHost(&Added{Key: "b", ID: "b", Put: fleet.Put{At: time.Unix(0, 0)}})
+	uncertain, err := g.Commit()
+	if f("a closed file", "database not open", err); !uncertain {
+		t.Error("it is certain what became of a commit that nobody can look for")
+	}
+	locked, _, _ := readAll(t, o, 3)
+	_, err = Open(t.Context(), o, 3, none, ignore)
+	if f("a file that is open", "another process", err); !errors.Is(err, fleet.ErrLocked) {
+		t.Error(err)
+	}
+	_ = locked.Close()
+}
+
+// TestNames: only names that are written are read as those of generations.
+func TestNames(t *testing.T) {
+	for name, want := range map[string]uint64{"000042.db": 42, "1234567.db": 1234567} {
+		if n, ok := ParseName(name); !ok || n != want || Name(n) != name {
+			t.Errorf("%s: %d, %v", name, n, ok)
+		}
+	}
+	for _, name := range []string{"42.db", "000042.db.tmp", "00004x.db", "0000042.db", "leanfleet.db", ".db"} {
+		if _, ok := ParseName(name); ok {
+			t.Errorf("%s is taken for a generation", name)
+		}
+	}
+}
+
+// sealRecord makes a record of items, with its sum.
+func sealRecord(items []byte) []byte {
+	b := binary.LittleEndian.AppendUint32(nil, crc32.Checksum(items, castagnoli))
+	return append(b, items...)
+}
+
+// FuzzRecord: no record makes the decoder panic or ask for memory without end,
+// and what it reads can be written and read again.
+func FuzzRecord(f *testing.F) {
+	table := newTestTable()
+	e := newEncoder(table, codes{})
+	e.added(&Added{Key: "a", ID: "a", Put: fleet.Put{At: time.Unix(1, 0), Who: "test"}})
+	for _, rows := range []int{1, 3} {
+		b := &fleet.Batch{Host: "a", Origin: "agent", Step: 60_000, Columns: []fleet.Column{{Metric: fleet.CPUUsage}, {Metric: fleet.MemoryUsage, Present: make([]bool, rows)}}}
+		for i := range rows {
+			b.Start = append(b.Start, int64(60_000*i*i))
+			for c := range b.Columns {
+				b.Columns[c].Values = append(b.Columns[c].Values, int32(100*i*i+c))
+			}
+		}
+		if rows > 1 {
+			b.Columns[1].Present[0] = true
+		}
+		shape, err := table.ShapeOf(b)
+		if err != nil {
+			f.Fatal(err)
+		}
+		e.rows(Key{"a", "nginx"}, &Batch{Batch: b, Shape: shape})
+		f.Add(slices.Clone(e.finish()[4:]))
+	}
+	f.Add([]byte("b"))
+	f.Fuzz(func(t *testing.T, items []byte) {
+		table := newTestTable()
+		d := &decoder{table: table}
+		again := newEncoder(table, codes{})
+		var want []fleet.Batch
+		err := d.record(sealRecord(items), func(a *Added) error { return nil }, func(r *Rows) error {
+			b := plain(r.Batch.Batch)
+			for i := range b.Columns {
+				for _, v := range b.Columns[i].Values {
+					if v < 0 {
+						t.Fatalf("value %d", v)
+					}
+				}
+			}
+			if len(b.Start) <= 1000 {
+				want = append(want, b)
+				again.rows(r.Key, &r.Batch)
+			}
+			return nil
+		})
+		if err != nil || len(d.other) > 0 {
+			return
+		}
+		var got []fleet.Batch
+		back := &decoder{table: table}
+		err = back.record(again.finish(), nil, func(r *Rows) error { got = append(got, plain(r.Batch.Batch)); return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("(-read +written and read):\n%s", diff)
+		}
+	})
+}
