@@ -23,7 +23,7 @@ func (m *Monitor) ChargebackExplain(ctx context.Context, req chargeback.ExplainR
 	if err != nil {
 		return chargeback.ExplainResult{}, err
 	}
-	return chargeback.Explain(ctx, env, m.store, req)
+	return chargeback.Explain(ctx, env, m.directory(), req)
 }
 
 // costs is what questions about costs run in.

@@ -44,6 +44,12 @@ type Options struct {
 	// Collecting tells what the collectors of this process did, for Status; nil
 	// is none.
 	Collecting func() collect.Status
+	// Engine answers questions in place of the embedded store, which is not opened
+	// then: nothing is stored, and Dir has prices at most; it may be empty.
+	Engine fleet.Source
+	// History makes of a request the engine whose history [Monitor.Copy] copies;
+	// nil is none.
+	History func(CopyRequest) (History, error)
 	// PricesOnly opens no store: Dir need not exist, and a process that writes
 	// to it is no hindrance. Only operations about prices can then be run.
 	PricesOnly bool
@@ -61,7 +67,7 @@ type Monitor struct {
 
 // Open opens a data directory. Close it when done.
 func Open(ctx context.Context, o Options) (*Monitor, error) {
-	if o.Dir == "" {
+	if o.Dir == "" && o.Engine == nil {
 		return nil, errors.New("open: Options.Dir is empty: name a data directory")
 	}
 	if o.Clock == nil {
@@ -78,7 +84,7 @@ func Open(ctx context.Context, o Options) (*Monitor, error) {
 		return nil, fmt.Errorf("open the embedded catalogue: %w", err)
 	}
 	m := &Monitor{options: o, catalog: types}
-	if o.PricesOnly {
+	if o.PricesOnly || o.Engine != nil {
 		return m, nil
 	}
 	if m.store, err = m.openStore(ctx, o.ReadOnly); err != nil {
@@ -101,7 +107,7 @@ func (m *Monitor) openStore(ctx context.Context, readOnly bool) (*store.Store, e
 // releases nothing.
 func (m *Monitor) As(o Options) *Monitor {
 	own := m.options
-	own.Who, own.Timezone, own.Sets, own.Hours, own.Blackouts, own.Prices = o.Who, o.Timezone, o.Sets, o.Hours, o.Blackouts, o.Prices
+	own.Who, own.Timezone, own.Sets, own.Hours, own.Blackouts, own.Prices, own.History = o.Who, o.Timezone, o.Sets, o.Hours, o.Blackouts, o.Prices, o.History
 	return &Monitor{store: m.store, options: own, catalog: m.catalog, shared: true}
 }
 
@@ -112,6 +118,16 @@ func (m *Monitor) Close() error {
 		return nil
 	}
 	return m.store.Close()
+}
+
+// NominalTypes is the embedded types table, for who makes an engine of its own:
+// the capacity of an instance type, as far as it is known.
+func NominalTypes() func(provider, instanceType string) (fleet.Capacity, bool) {
+	types, err := catalog.Open()
+	if err != nil {
+		return func(string, string) (fleet.Capacity, bool) { return fleet.Capacity{}, false }
+	}
+	return nominal(types)
 }
 
 // nominal is the types table: the capacity of an instance type, as far as it
@@ -129,7 +145,7 @@ func nominal(types *catalog.Catalog) func(provider, instanceType string) (fleet.
 // environment is what questions run in.
 func (m *Monitor) environment() fleet.Environment {
 	return fleet.Environment{
-		Source: m.store, Metrics: m.options.Metrics, Now: m.options.Clock(), Zone: zones.Load,
+		Source: m.source(), Metrics: m.options.Metrics, Now: m.options.Clock(), Zone: zones.Load,
 		Timezone: m.options.Timezone, Sets: m.options.Sets, Hours: m.options.Hours, Blackouts: m.options.Blackouts,
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"github.com/leanfleet/leanfleet/fleet"
 )
 
 // Operation is one thing a Monitor can be asked, by name: the command line and
@@ -20,6 +22,9 @@ type Operation struct {
 	Existing bool
 	// Prices says that it needs no store, see Options.PricesOnly.
 	Prices bool
+	// Engines says that it works on another engine than the embedded store, see
+	// Options.Engine.
+	Engines bool
 	// NewRequest returns a pointer to an empty Request.
 	NewRequest func() any
 	// NewResult returns a pointer to an empty Result.
@@ -28,27 +33,45 @@ type Operation struct {
 	Run func(ctx context.Context, m *Monitor, request any) (any, error)
 }
 
-// operation makes an Operation of a method.
+// needs is what an operation works on.
+type needs int
+
+const (
+	needsStore  needs = iota // the embedded store
+	needsSource              // whatever answers questions
+	needsPrices              // prices alone
+)
+
+// operation makes an Operation of a method that works on the embedded store.
 func operation[Request, Result any](name, summary string, writes bool, method func(*Monitor, context.Context, Request) (Result, error)) Operation {
-	return newOperation(name, summary, writes, false, method)
+	o := newOperation(name, summary, needsStore, method)
+	o.Writes = writes
+	return o
+}
+
+// question makes an Operation of a method that works on any engine.
+func question[Request, Result any](name, summary string, method func(*Monitor, context.Context, Request) (Result, error)) Operation {
+	return newOperation(name, summary, needsSource, method)
 }
 
 // priceOperation makes an Operation of a method that needs no store.
 func priceOperation[Request, Result any](name, summary string, method func(*Monitor, context.Context, Request) (Result, error)) Operation {
-	return newOperation(name, summary, false, true, method)
+	return newOperation(name, summary, needsPrices, method)
 }
 
-func newOperation[Request, Result any](name, summary string, writes, prices bool, method func(*Monitor, context.Context, Request) (Result, error)) Operation {
+func newOperation[Request, Result any](name, summary string, needs needs, method func(*Monitor, context.Context, Request) (Result, error)) Operation {
 	return Operation{
-		Name: name, Summary: summary, Writes: writes, Prices: prices,
+		Name: name, Summary: summary, Engines: needs == needsSource, Prices: needs == needsPrices,
 		NewRequest: func() any { return new(Request) },
 		NewResult:  func() any { return new(Result) },
 		Run: func(ctx context.Context, m *Monitor, request any) (any, error) {
 			r, ok := request.(*Request)
-			if !ok {
+			switch {
+			case !ok:
 				return nil, fmt.Errorf("operation %s: the request is a %T, not a %T", name, request, new(Request))
-			}
-			if m.store == nil && !prices {
+			case m.store == nil && m.options.Engine != nil && needs == needsStore:
+				return nil, fleet.BadRequest(fmt.Errorf("operation %s: it works on the embedded store, not on another engine", name))
+			case m.store == nil && m.options.Engine == nil && needs != needsPrices:
 				return nil, fmt.Errorf("operation %s: the directory was opened for prices only", name)
 			}
 			return method(m, ctx, *r)
@@ -65,21 +88,21 @@ func existing(o Operation) Operation {
 // Operations lists every operation once.
 func Operations() []Operation {
 	return []Operation{
-		operation("stats", "statistics of a metric over all samples, by group", false, (*Monitor).Statistics),
-		operation("trend", "how a metric developed, by steps and group", false, (*Monitor).Trend),
-		operation("top", "hosts ranked by a figure of a metric", false, (*Monitor).Top),
-		operation("hosts", "the hosts there are at a time", false, (*Monitor).Hosts),
-		operation("host", "what one host is and uses", false, (*Monitor).Host),
+		question("stats", "statistics of a metric over all samples, by group", (*Monitor).Statistics),
+		question("trend", "how a metric developed, by steps and group", (*Monitor).Trend),
+		question("top", "hosts ranked by a figure of a metric", (*Monitor).Top),
+		question("hosts", "the hosts there are at a time", (*Monitor).Hosts),
+		question("host", "what one host is and uses", (*Monitor).Host),
 		operation("host_history", "what a host's record went through", false, (*Monitor).HostHistory),
-		operation("rightsize", "a size for each host, with its chance of breaking", false, (*Monitor).Rightsize),
-		operation("potential_savings", "what advised sizes would save, by group", false, (*Monitor).PotentialSavings),
+		question("rightsize", "a size for each host, with its chance of breaking", (*Monitor).Rightsize),
+		question("potential_savings", "what advised sizes would save, by group", (*Monitor).PotentialSavings),
 		existing(operation("remember_advice", "advise sizes, and keep what was advised", true, (*Monitor).RememberAdvice)),
 		existing(operation("decide", "keep what somebody decided about advised changes", true, (*Monitor).Decide)),
 		operation("decisions", "what was decided about advised changes, and what became of it", false, (*Monitor).Decisions),
-		operation("backtest", "what advice would have saved and broken, had it been followed", false, (*Monitor).Backtest),
-		operation("underused", "the hosts that hardly use what they have", false, (*Monitor).UnderusedHosts),
-		operation("chargeback", "what the fleet costs in a period, by owner", false, (*Monitor).Chargeback),
-		operation("chargeback_explain", "what the chargeback of one host is made of", false, (*Monitor).ChargebackExplain),
+		question("backtest", "what advice would have saved and broken, had it been followed", (*Monitor).Backtest),
+		question("underused", "the hosts that hardly use what they have", (*Monitor).UnderusedHosts),
+		question("chargeback", "what the fleet costs in a period, by owner", (*Monitor).Chargeback),
+		question("chargeback_explain", "what the chargeback of one host is made of", (*Monitor).ChargebackExplain),
 		existing(operation("merge_hosts", "make one host of two", true, (*Monitor).MergeHosts)),
 		existing(operation("tag_hosts", "state tags of hosts", true, (*Monitor).TagHosts)),
 		existing(operation("rename_host", "state that a host has another name", true, (*Monitor).RenameHost)),
@@ -87,6 +110,7 @@ func Operations() []Operation {
 		operation("conflicts", "contradictions about hosts that nobody has settled", false, (*Monitor).Conflicts),
 		operation("status", "what is stored, and what is wrong with it", false, (*Monitor).Status),
 		operation("import", "store files of samples and inventories", true, (*Monitor).Import),
+		operation("copy", "copy the history of another engine into the store", true, (*Monitor).Copy),
 		operation("export", "write stored samples or records to a file", false, (*Monitor).Export),
 		operation("simulate", "store a synthetic fleet", true, (*Monitor).Simulate),
 		existing(operation("retain", "drop the days beyond the retention", true, (*Monitor).Retain)),

@@ -94,6 +94,10 @@ func (m *Monitor) uncheckedBook(ctx context.Context) (*pricing.Book, error) {
 	if err != nil {
 		return nil, err
 	}
+	if m.options.Dir == "" { // of another engine alone
+		m.prices.book, err = pricing.NewBook(o)
+		return m.prices.book, err
+	}
 	m.prices.book, err = pricefile.Read(m.options.Dir, o)
 	return m.prices.book, err
 }

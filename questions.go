@@ -36,12 +36,12 @@ func (m *Monitor) Hosts(ctx context.Context, req hosts.ListRequest) (hosts.ListR
 
 // Host says what one host is and uses.
 func (m *Monitor) Host(ctx context.Context, req hosts.ShowRequest) (hosts.ShowResult, error) {
-	return hosts.Show(ctx, m.environment(), m.store, req)
+	return hosts.Show(ctx, m.environment(), m.directory(), req)
 }
 
 // HostHistory says what a host's record went through.
 func (m *Monitor) HostHistory(ctx context.Context, req hosts.HistoryRequest) (hosts.HistoryResult, error) {
-	return hosts.History(ctx, m.environment(), m.store, req)
+	return hosts.History(ctx, m.environment(), m.directory(), req)
 }
 
 // MergeRequest says that two hosts were found to be one.

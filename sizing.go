@@ -30,6 +30,9 @@ func (m *Monitor) Rightsize(ctx context.Context, req rightsizing.Request) (right
 	if err != nil {
 		return rightsizing.Result{}, err
 	}
+	if m.store == nil { // another engine, which keeps no decisions
+		return rightsizing.Recommend(ctx, env, req)
+	}
 	ledger, err := m.ledger(ctx)
 	if err != nil {
 		return rightsizing.Result{}, err

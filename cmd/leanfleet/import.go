@@ -24,7 +24,7 @@ func newImport(a *app) *cobra.Command {
 		Example: "  leanfleet import samples usage.csv.gz --inventory hosts.csv\n  leanfleet import inventory hosts.csv --effective 2026-01-01",
 		Args:    noArgs,
 	}
-	c.AddCommand(newImportSamples(a), newImportInventory(a))
+	c.AddCommand(newImportSamples(a), newImportInventory(a), newImportPrometheus(a))
 	return c
 }
 

@@ -55,6 +55,7 @@ type app struct {
 	config     *config.Config
 	configFile string // "" when there is none
 	flags      flags
+	engine     engineFlags
 	sources    []pricing.PriceSource // of the verb that updates prices
 	// connectTo finds the process that holds a data directory; nil is
 	// server.Connect.

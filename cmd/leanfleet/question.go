@@ -94,7 +94,7 @@ func (a *app) open(ctx context.Context, op leanfleet.Operation) (*leanfleet.Moni
 // options are those that follow from the configuration.
 func (a *app) options() (leanfleet.Options, error) {
 	o := leanfleet.Options{
-		Prices: a.priceOptions(), Clock: a.now, Who: a.who(),
+		Prices: a.priceOptions(), Clock: a.now, Who: a.who(), History: a.newHistory,
 		Timezone: string(a.config.TimeZone), MemoryBudget: int64(a.config.Import.MemoryBudget),
 	}
 	var err error
@@ -146,6 +146,9 @@ func ask[Result any](ctx context.Context, a *app, operation string, request any)
 // operate runs an operation: in the process that holds the data directory, where
 // there is one that answers, else here.
 func (a *app) operate(ctx context.Context, op leanfleet.Operation, request any) (any, error) {
+	if a.engine.url != "" {
+		return a.operateElsewhere(ctx, op, request)
+	}
 	if op.Prices {
 		return a.operateHere(ctx, op, request)
 	}

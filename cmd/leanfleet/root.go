@@ -63,6 +63,7 @@ Start with "leanfleet demo", or import what you have:
 	for _, verb := range verbs(a) {
 		root.AddCommand(verb)
 	}
+	a.addEngineFlags(root)
 	// A command without a verb of its own prints its help and is wrong usage.
 	for _, c := range append([]*cobra.Command{root}, root.Commands()...) {
 		if c.HasSubCommands() && c.RunE == nil {

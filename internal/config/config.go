@@ -33,6 +33,55 @@ type Config struct {
 	Rightsizing Rightsizing `json:"rightsizing"`
 	// Collect is how this machine is measured.
 	Collect Collect `json:"collect"`
+	// Prometheus is the engine, such as Prometheus, VictoriaMetrics, Thanos or Mimir, that --prometheus asks, and how.
+	Prometheus Prometheus `json:"prometheus"`
+}
+
+// Prometheus is an engine that speaks the Prometheus HTTP API, and how it is asked. Credentials go to the engine of the key url alone.
+type Prometheus struct {
+	// URL is the engine's address with the prefix of its API, without /api/v1. --prometheus config asks it.
+	URL string `json:"url" example:"https://mimir.example/prometheus"`
+	// Schema is whose names the metrics have: node_exporter, windows_exporter, otel, leanfleet, or auto to find out.
+	Schema MetricSchema `json:"schema"`
+	// Headers are sent with every request, such as that of a tenant.
+	Headers map[string]string `json:"headers" example:"{X-Scope-OrgID: fleet}"`
+	// Username is that of basic authentication.
+	Username string `json:"username" example:"carlos"`
+	// PasswordFile is a file with the password of basic authentication.
+	PasswordFile string `json:"password_file" example:"/etc/leanfleet/prometheus.password"`
+	// BearerTokenFile is a file with a bearer token; it is read for every request.
+	BearerTokenFile string `json:"bearer_token_file" example:"/etc/leanfleet/prometheus.token"`
+	// CAFile is a file with certificates to trust beside the system's, PEM.
+	CAFile string `json:"ca_file" example:"/etc/ssl/corporate.pem"`
+	// CertFile is a file with the client's own certificate, PEM.
+	CertFile string `json:"cert_file" example:"/etc/leanfleet/client.pem"`
+	// KeyFile is a file with the key of the client's certificate, PEM.
+	KeyFile string `json:"key_file" example:"/etc/leanfleet/client.key"`
+	// ServerName is whose certificate is expected, where it is not the address's.
+	ServerName string `json:"server_name" example:"prometheus.internal"`
+	// Insecure is whether any certificate is trusted.
+	Insecure bool `json:"insecure"`
+	// Matchers are what narrows every question to some series.
+	Matchers string `json:"matchers" example:"job=\"node\""`
+	// HostLabel is the label that names a host; empty is that of the schema.
+	HostLabel string `json:"host_label" example:"nodename"`
+	// DedupLabels are labels that tell apart the members of a pair that measures twice.
+	DedupLabels []string `json:"dedup_labels" example:"[replica]"`
+	// Fields are the labels that what hosts are is read from, by field, such as instance_type or region; an empty label drops the field.
+	Fields map[string]string `json:"fields" example:"{instance_type: node_type}"`
+	// DropLabels are labels that are not made tags.
+	DropLabels []string `json:"drop_labels" example:"[pod]"`
+	// Step is the time that a value describes; 0s finds it by the interval of the scrapes.
+	Step Duration `json:"step"`
+	// Timeout is for one request with its answer.
+	Timeout Duration `json:"timeout"`
+	// AllowPartial is whether answers are taken that the engine marks as partial.
+	AllowPartial bool `json:"allow_partial"`
+}
+
+// files are the settings that name files.
+func (p *Prometheus) files() []*string {
+	return []*string{&p.PasswordFile, &p.BearerTokenFile, &p.CAFile, &p.CertFile, &p.KeyFile}
 }
 
 // Collect is how this machine is measured.
@@ -275,6 +324,14 @@ func Default() *Config {
 			Interval:  Duration(time.Minute),
 			Groups:    []ProcessGroup{},
 			MaxGroups: 32,
+		},
+		Prometheus: Prometheus{
+			Schema:      SchemaAuto,
+			Headers:     map[string]string{},
+			DedupLabels: []string{},
+			Fields:      map[string]string{},
+			DropLabels:  []string{},
+			Timeout:     Duration(2 * time.Minute),
 		},
 	}
 }

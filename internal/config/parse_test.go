@@ -85,6 +85,12 @@ func TestFull(t *testing.T) {
 		Collect: Collect{Interval: Duration(10 * time.Second), Root: "/host", MaxGroups: 8, Groups: []ProcessGroup{
 			{Group: "postgres", Name: "postgres"}, {Group: "user $1", User: "(.*)"}, {CGroup: `/system\.slice/nginx.*`},
 		}},
+		Prometheus: Prometheus{
+			URL: "https://mimir.example/prometheus", Schema: SchemaNodeExporter, Headers: map[string]string{"X-Scope-OrgID": "fleet"}, Username: "carlos",
+			PasswordFile: "password", CAFile: "ca.pem", CertFile: "client.pem", KeyFile: "client.key", ServerName: "mimir", Insecure: true,
+			Matchers: `job="node"`, HostLabel: "nodename", DedupLabels: []string{"replica"}, Fields: map[string]string{"instance_type": "node_type"},
+			DropLabels: []string{"pod"}, Step: Duration(30 * time.Second), Timeout: Duration(time.Minute), AllowPartial: true,
+		},
 	}
 	if diff := cmp.Diff(want, mustParse(t, string(data))); diff != "" {
 		t.Errorf("full.yaml (-want +got):\n%s", diff)
@@ -265,6 +271,11 @@ func TestApplyEnv(t *testing.T) {
 		"LEANFLEET_RIGHTSIZING_CONFIDENCE": "0.9", "LEANFLEET_RIGHTSIZING_MAX_RISK": "10%", "LEANFLEET_RIGHTSIZING_MIN_SAVINGS": "5%",
 		"LEANFLEET_RIGHTSIZING_MIN_MONTHLY_SAVINGS": "3", "LEANFLEET_RIGHTSIZING_BURSTABLE": "allow", "LEANFLEET_RIGHTSIZING_ALLOW_ARM": "true",
 		"LEANFLEET_COLLECT_INTERVAL": "15s", "LEANFLEET_COLLECT_ROOT": "/measured", "LEANFLEET_COLLECT_MAX_GROUPS": "5",
+		"LEANFLEET_PROMETHEUS_URL": "http://p:9090", "LEANFLEET_PROMETHEUS_SCHEMA": "otel", "LEANFLEET_PROMETHEUS_USERNAME": "u",
+		"LEANFLEET_PROMETHEUS_PASSWORD_FILE": "/pw", "LEANFLEET_PROMETHEUS_BEARER_TOKEN_FILE": "",
+		"LEANFLEET_PROMETHEUS_CA_FILE": "/ca", "LEANFLEET_PROMETHEUS_CERT_FILE": "/cert", "LEANFLEET_PROMETHEUS_KEY_FILE": "/key",
+		"LEANFLEET_PROMETHEUS_SERVER_NAME": "p", "LEANFLEET_PROMETHEUS_INSECURE": "true", "LEANFLEET_PROMETHEUS_MATCHERS": "a=\"b\"",
+		"LEANFLEET_PROMETHEUS_HOST_LABEL": "host", "LEANFLEET_PROMETHEUS_STEP": "15s", "LEANFLEET_PROMETHEUS_TIMEOUT": "30s", "LEANFLEET_PROMETHEUS_ALLOW_PARTIAL": "true",
 	}
 	for _, k := range Keys() {
 		if _, ok := env[k.Variable]; k.Variable != "" && !ok {
@@ -284,6 +295,10 @@ func TestApplyEnv(t *testing.T) {
 	want.Rightsizing.Confidence, want.Rightsizing.MaxRisk, want.Rightsizing.MinSavings = "0.9", "10%", "5%"
 	want.Rightsizing.MinMonthlySavings, want.Rightsizing.Burstable, want.Rightsizing.AllowARM = "3", BurstableAllow, true
 	want.Collect.Interval, want.Collect.Root, want.Collect.MaxGroups = Duration(15*time.Second), "/measured", 5
+	want.Prometheus.URL, want.Prometheus.Schema, want.Prometheus.Username, want.Prometheus.PasswordFile = "http://p:9090", SchemaOTel, "u", "/pw"
+	want.Prometheus.CAFile, want.Prometheus.CertFile, want.Prometheus.KeyFile, want.Prometheus.ServerName = "/ca", "/cert", "/key", "p"
+	want.Prometheus.Insecure, want.Prometheus.Matchers, want.Prometheus.HostLabel = true, `a="b"`, "host"
+	want.Prometheus.Step, want.Prometheus.Timeout, want.Prometheus.AllowPartial = Duration(15*time.Second), Duration(30*time.Second), true
 	want.Prices.Azure, want.Prices.GCP = AzurePrices{"https://d", "s-1"}, GCPPrices{"https://e", "https://f", "p-1"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

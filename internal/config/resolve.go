@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -48,7 +49,7 @@ func load(path string, env Env) (*Config, problems, error) {
 	if cfg.Data != "" && !filepath.IsAbs(cfg.Data) {
 		cfg.Data = filepath.Join(filepath.Dir(path), cfg.Data)
 	}
-	for _, name := range cfg.Prices.files() {
+	for _, name := range slices.Concat(cfg.Prices.files(), cfg.Prometheus.files()) {
 		if *name != "" && !filepath.IsAbs(*name) {
 			*name = filepath.Join(filepath.Dir(path), *name)
 		}

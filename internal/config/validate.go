@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/leanfleet/leanfleet/fleet"
 )
@@ -55,6 +56,28 @@ func validate(c *Config, report func(path, message string)) {
 	validatePrices(&c.Prices, check)
 	validateRightsizing(&c.Rightsizing, check)
 	validateCollect(&c.Collect, check)
+	validatePrometheus(&c.Prometheus, check)
+}
+
+func validatePrometheus(p *Prometheus, check func(ok bool, path, format string, args ...any)) {
+	const section = "prometheus."
+	if p.URL != "" {
+		u, err := url.Parse(p.URL)
+		check(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "", section+"url", "must be an address such as http://prometheus:9090")
+	}
+	check(p.Username == "" || p.BearerTokenFile == "", section+"bearer_token_file", "basic and bearer authentication exclude each other")
+	for key, text := range map[string]string{
+		"username": p.Username, "password_file": p.PasswordFile, "bearer_token_file": p.BearerTokenFile, "ca_file": p.CAFile, "cert_file": p.CertFile,
+		"key_file": p.KeyFile, "server_name": p.ServerName, "matchers": p.Matchers, "host_label": p.HostLabel,
+	} {
+		check(!strings.ContainsFunc(text, unicode.IsControl), section+key, "must not have control characters")
+	}
+	step := time.Duration(p.Step)
+	check(step >= 0 && step <= day && step%time.Second == 0, section+"step", "must be whole seconds up to 1d; not %s", p.Step)
+	check(p.Timeout > 0, section+"timeout", "must be longer than nothing")
+	for key := range p.Headers {
+		check(key != "" && !strings.ContainsAny(key, " :\r\n"), section+"headers", "%q is not the name of a header", key)
+	}
 }
 
 func validateCollect(c *Collect, check func(ok bool, path, format string, args ...any)) {

@@ -197,3 +197,22 @@ func parseDay(s string) (time.Weekday, bool) {
 	}
 	return 0, false
 }
+
+// MetricSchema is whose names the metrics of an engine have.
+type MetricSchema string
+
+// Whose names metrics have.
+const (
+	SchemaAuto            MetricSchema = "auto" // found out
+	SchemaNodeExporter    MetricSchema = "node_exporter"
+	SchemaWindowsExporter MetricSchema = "windows_exporter"
+	SchemaOTel            MetricSchema = "otel" // OpenTelemetry host metrics
+	SchemaLeanfleet       MetricSchema = "leanfleet"
+)
+
+func (MetricSchema) words() []string {
+	return []string{"auto", "node_exporter", "windows_exporter", "otel", "leanfleet"}
+}
+
+// UnmarshalText takes one of the words.
+func (s *MetricSchema) UnmarshalText(text []byte) error { return takeWord(s, text, s.words()) }

@@ -1,0 +1,404 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leanfleet/leanfleet"
+	"github.com/leanfleet/leanfleet/fleet"
+	"github.com/leanfleet/leanfleet/internal/cloudcli"
+	"github.com/leanfleet/leanfleet/internal/config"
+	"github.com/leanfleet/leanfleet/internal/files"
+	"github.com/leanfleet/leanfleet/internal/report"
+	"github.com/leanfleet/leanfleet/inventory"
+	"github.com/leanfleet/leanfleet/prom/source"
+)
+
+// engineFlags say which engine is asked in place of the data directory.
+type engineFlags struct {
+	url, schema, types, inventoryFrom string
+	inventory                         []string
+	explain                           bool
+}
+
+// configured is the address that stands for that of the configuration.
+const configured = "config"
+
+// addEngineFlags lets the verbs that ask questions ask another engine.
+func (a *app) addEngineFlags(root *cobra.Command) {
+	for _, path := range []string{"stats", "trend", "top", "hosts", "hosts show", "underused", "rightsize", "backtest", "chargeback", "chargeback explain"} {
+		c, _, err := root.Find(strings.Fields(path))
+		if err != nil {
+			panic("BUG: no verb " + path)
+		}
+		f := c.Flags()
+		e := &a.engine
+		f.StringVar(&e.url, "prometheus", "", "ask the Prometheus, VictoriaMetrics, Thanos or Mimir at this `url` in place of the data directory; \"config\" is the configured one")
+		f.StringVar(&e.schema, "schema", "", "whose `names` its metrics have: auto, node_exporter, windows_exporter, otel, leanfleet (default: the configured ones, else auto)")
+		f.StringVar(&e.types, "instance-types", "", "`label=NAME` of the label with the hosts' instance types")
+		f.StringSliceVar(&e.inventory, "inventory", nil, "inventory `file`s that say what its hosts are, before its labels do")
+		f.StringVar(&e.inventoryFrom, "from", "csv", "what wrote the files: csv, aws-cli, az-cli, gcloud, or auto for any of these `tool`s")
+		f.BoolVar(&e.explain, "explain-queries", false, "print what would be asked of it, and ask nothing else")
+	}
+}
+
+// settings are the flags as they travel in a request.
+func (e *engineFlags) settings() map[string]string {
+	s := map[string]string{}
+	if e.schema != "" {
+		s["schema"] = e.schema
+	}
+	if e.types != "" {
+		s["instance_types"] = e.types
+	}
+	return s
+}
+
+// prometheus makes a source of an address and settings, with what is configured
+// for it. Credentials go to the configured address alone.
+func prometheus(c *config.Config, address string, settings map[string]string, now func() time.Time) (*source.Source, source.Options, error) {
+	p := &c.Prometheus
+	if address == configured {
+		if p.URL == "" {
+			return nil, source.Options{}, errors.New("no engine is configured: the configuration has no prometheus.url")
+		}
+		address = p.URL
+	}
+	o := source.Options{URL: address, Now: now, Retries: 2, Timeout: time.Duration(p.Timeout), Step: time.Duration(p.Step), Schema: string(p.Schema),
+		Matchers: p.Matchers, HostLabel: p.HostLabel, DedupLabels: p.DedupLabels, Fields: maps.Clone(p.Fields), DropLabels: p.DropLabels, AllowPartial: p.AllowPartial}
+	if address == p.URL {
+		o.Headers, o.Username, o.PasswordFile, o.BearerTokenFile = p.Headers, p.Username, p.PasswordFile, p.BearerTokenFile
+		o.CertFile, o.KeyFile, o.ServerName, o.Insecure = p.CertFile, p.KeyFile, p.ServerName, p.Insecure
+	}
+	o.CAFile = p.CAFile
+	o.Schema = cmp.Or(settings["schema"], o.Schema)
+	if t := settings["instance_types"]; t != "" {
+		label, ok := strings.CutPrefix(t, "label=")
+		if !ok || label == "" {
+			return nil, o, fmt.Errorf("--instance-types %q: use label=NAME", t)
+		}
+		if o.Fields == nil {
+			o.Fields = map[string]string{}
+		}
+		o.Fields["instance_type"] = label
+	}
+	var err error
+	if o.Metrics, err = c.FleetMetrics(); err != nil {
+		return nil, o, err
+	}
+	s, err := source.New(o)
+	return s, o, err
+}
+
+// operateElsewhere runs an operation on another engine.
+func (a *app) operateElsewhere(ctx context.Context, op leanfleet.Operation, request any) (any, error) {
+	if !op.Engines {
+		return nil, usage(errors.New("this works on the data directory, not with --prometheus"))
+	}
+	_, o, err := prometheus(a.config, a.engine.url, a.engine.settings(), a.now)
+	if err != nil {
+		return nil, usage(err)
+	}
+	o.Types = leanfleet.NominalTypes()
+	if o.Book, err = a.engineBook(ctx, o.Types); err != nil {
+		return nil, err
+	}
+	s, err := source.New(o)
+	if err != nil {
+		return nil, usage(err)
+	}
+	settings, err := a.options()
+	if err != nil {
+		return nil, err
+	}
+	if settings.Dir, err = a.directory(); err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	if a.engine.explain {
+		return a.explainQueries(ctx, op, request, s, settings)
+	}
+	settings.Engine = s
+	m, err := leanfleet.Open(ctx, settings)
+	if err != nil {
+		return nil, err
+	}
+	result, err := op.Run(ctx, m, request)
+	if err != nil {
+		return result, errors.Join(err, m.Close())
+	}
+	a.engineNotes(ctx, s, result)
+	cost := s.Cost()
+	a.note("%s answered in %s: %s, %s, %s of which it took to answer.", s.Address(), time.Since(began).Round(time.Millisecond),
+		plural(cost.Requests, "request"), report.FormatBytes(float64(cost.Bytes)), cost.Waited.Round(time.Millisecond))
+	return result, m.Close()
+}
+
+// engineBook is what inventory files say of the hosts of another engine; nil
+// without any.
+func (a *app) engineBook(ctx context.Context, types inventory.Types) (*inventory.Book, error) {
+	if len(a.engine.inventory) == 0 {
+		return nil, nil
+	}
+	book := inventory.NewBook(types)
+	for _, path := range a.engine.inventory {
+		statements, err := a.readHosts(ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		r, err := book.Put(statements, fleet.Put{At: a.now(), Who: a.who(), Why: path, Origin: fleet.OriginImport})
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		for _, x := range r.Conflicts {
+			a.note("%s: conflict, not applied: %s: %s", path, x.Host, x.Reason)
+		}
+	}
+	return book, nil
+}
+
+func (a *app) readHosts(ctx context.Context, path string) ([]fleet.Statement, error) {
+	if f := a.engine.inventoryFrom; f == "" || f == "csv" {
+		return files.ReadInventory(ctx, path, files.InventoryOptions{Stdin: a.in})
+	}
+	format, err := cloudcli.ParseFormat(a.engine.inventoryFrom)
+	if err != nil {
+		return nil, usage(err)
+	}
+	listed, err := cloudcli.Read(ctx, path, cloudcli.Options{Format: format, Stdin: a.in})
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range listed.Notes {
+		a.note("%s", n)
+	}
+	return listed.StatementsFor(a.now(), func(fleet.HostID) (bool, error) { return false, nil })
+}
+
+// engineNotes prints what a reader of an answer should know of the engine's
+// data: from when on it has samples, which metrics it lacks.
+func (a *app) engineNotes(ctx context.Context, s *source.Source, result any) {
+	v := reflect.ValueOf(result)
+	field := func(name string) any {
+		if f := v.FieldByName(name); f.IsValid() {
+			return f.Interface()
+		}
+		return nil
+	}
+	w, ok := field("Window").(fleet.Window)
+	if !ok {
+		return
+	}
+	name, _ := field("Metric").(string)
+	metrics, err := a.config.FleetMetrics()
+	if err != nil {
+		return
+	}
+	metric, err := metrics.Lookup(cmp.Or(name, fleet.CPUUsage.Name))
+	if err != nil {
+		return
+	}
+	notes, err := s.Notes(ctx, metric, w)
+	if err != nil {
+		a.note("%v", err)
+	}
+	for _, n := range notes {
+		a.note("%s.", strings.TrimSuffix(n, "."))
+	}
+}
+
+// planned is a source that is asked for plans in place of samples.
+type planned struct {
+	*source.Source
+	plans []source.Plan
+}
+
+// Profiles plans a question.
+func (p *planned) Profiles(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Profile, error] {
+	return func(yield func(fleet.Profile, error) bool) {
+		if err := p.plan(ctx, q); err != nil {
+			yield(fleet.Profile{}, err)
+		}
+	}
+}
+
+// Series plans a question.
+func (p *planned) Series(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Series, error] {
+	return func(yield func(fleet.Series, error) bool) {
+		if err := p.plan(ctx, q); err != nil {
+			yield(fleet.Series{}, err)
+		}
+	}
+}
+
+func (p *planned) plan(ctx context.Context, q fleet.Query) error {
+	x, err := p.Explain(ctx, q)
+	if err == nil {
+		p.plans = append(p.plans, x)
+	}
+	return err
+}
+
+// errExplained ends a verb whose queries were printed.
+var errExplained = &exitError{code: exitDone}
+
+// explainQueries prints what an operation would ask of an engine.
+func (a *app) explainQueries(ctx context.Context, op leanfleet.Operation, request any, s *source.Source, settings leanfleet.Options) (any, error) {
+	p := &planned{Source: s}
+	settings.Engine = p
+	m, err := leanfleet.Open(ctx, settings)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := op.Run(ctx, m, request); err != nil && len(p.plans) == 0 {
+		return nil, errors.Join(err, m.Close())
+	}
+	if err := m.Close(); err != nil {
+		return nil, err
+	}
+	if err := a.printPlans(p.plans); err != nil {
+		return nil, err
+	}
+	return nil, errExplained
+}
+
+func (a *app) printPlans(plans []source.Plan) error {
+	if a.config.Output == config.OutputJSON {
+		return report.WriteJSON(a.out, plans)
+	}
+	for _, p := range plans {
+		fmt.Fprintf(a.out, "%s (%s, %s): %s, about %s samples, read by %s, rank error %.4g\n", p.Address, p.Engine, p.Schema,
+			plural(int64(p.Hosts), "host"), report.FormatCount(p.Samples), p.Method, p.RankError)
+		for _, q := range p.Queries {
+			step := ""
+			if q.Step > 0 {
+				step = ", step " + q.Step.String()
+			}
+			fmt.Fprintf(a.out, "  %d x %s from %s to %s%s\n    %s\n", q.Times, q.Path, q.Start.Format(time.RFC3339), q.End.Format(time.RFC3339), step, q.Query)
+		}
+	}
+	return nil
+}
+
+// history is an engine whose samples can be copied.
+type history struct{ s *source.Source }
+
+// newHistory makes the engine that a request to copy names.
+func (a *app) newHistory(req leanfleet.CopyRequest) (leanfleet.History, error) {
+	s, _, err := prometheus(a.config, req.URL, req.Settings, a.now)
+	if err != nil {
+		return nil, err
+	}
+	return history{s}, nil
+}
+
+// Address is the engine's address without secrets.
+func (h history) Address() string { return h.s.Address() }
+
+// Statements says what its hosts are.
+func (h history) Statements(ctx context.Context) ([]fleet.Statement, error) {
+	return h.s.Statements(ctx)
+}
+
+// Days yields its host-days.
+func (h history) Days(ctx context.Context, w fleet.Window, sel fleet.Selector, verify bool, done func(fleet.HostID, time.Time) bool) (int, iter.Seq2[leanfleet.HistoryDay, error], error) {
+	o := source.ReadOptions{Hosts: sel, Verify: verify, Done: done}
+	total, err := h.s.HostDays(ctx, w, o)
+	if err != nil {
+		return 0, nil, err
+	}
+	return total, func(yield func(leanfleet.HistoryDay, error) bool) {
+		for d, err := range h.s.Read(ctx, w, o) {
+			if !yield(leanfleet.HistoryDay{Host: d.Host, Day: d.Day, Batches: d.Batches, Samples: d.Samples}, err) {
+				return
+			}
+		}
+	}, nil
+}
+
+func newImportPrometheus(a *app) *cobra.Command {
+	var req leanfleet.CopyRequest
+	var scope scopeFlags
+	var schema, types string
+	c := &cobra.Command{
+		Use:   "prometheus URL",
+		Short: "Copy the history of a Prometheus, VictoriaMetrics, Thanos or Mimir",
+		Long: `Copies what such an engine has measured into the data directory: most keep 15
+days, and right-sizing wants 30 and more. Each UTC day is stored whole or not at
+all; run it again after a break and it goes on, or every week and it adds what is
+new. The engine counts every host and day as well, so that nothing is lost
+unseen. docs/prometheus.md says how its metrics are read.`,
+		Example: `  leanfleet import prometheus http://prometheus:9090 --range 90d
+  leanfleet import prometheus config -l 'region=eu-west-1'`,
+		Args: argsBetween(1, 1, "the engine's address, or \"config\" for the configured one"),
+		RunE: func(c *cobra.Command, args []string) error {
+			var err error
+			if req.Scope, err = scope.resolve(a); err != nil {
+				return err
+			}
+			req.URL, req.Settings = args[0], (&engineFlags{schema: schema, types: types}).settings()
+			bar := a.progress("copying host-days")
+			req.Progress = bar.items
+			r, err := ask[leanfleet.CopyResult](c.Context(), a, "copy", &req)
+			bar.done()
+			if err != nil {
+				if r.HostDays > 0 {
+					err = fmt.Errorf("%w\n%s were stored; the same command goes on from there", err, plural(int64(r.HostDays), "host-day"))
+				}
+				return err
+			}
+			if err := a.print(copyAnswer(a, &r)); err != nil {
+				return err
+			}
+			if len(r.Wrong) > 0 {
+				return fmt.Errorf("%s not stored, because the engine counts otherwise; the same command tries again", plural(int64(len(r.Wrong)), "host-day"))
+			}
+			return nil
+		},
+	}
+	scope.add(c, "90d")
+	c.Flags().StringVar(&schema, "schema", "", "whose `names` its metrics have: auto, node_exporter, windows_exporter, otel, leanfleet (default: the configured ones, else auto)")
+	c.Flags().StringVar(&types, "instance-types", "", "`label=NAME` of the label with the hosts' instance types")
+	c.Flags().BoolVar(&req.Again, "again", false, "copy days that are stored, too")
+	c.Flags().BoolVar(&req.NoVerify, "no-verify", false, "do not let the engine count what was copied")
+	return c
+}
+
+func copyAnswer(a *app, r *leanfleet.CopyResult) answer {
+	t := &report.Table{
+		Title:   "copied from " + r.From + ", " + window(r.Window, a.location()),
+		Columns: []report.Column{{Key: "what", Header: "copy"}, {Key: "count", Header: "count", Kind: report.KindInteger}},
+	}
+	for _, x := range []struct {
+		what string
+		n    int64
+	}{
+		{"host-days copied", int64(r.HostDays)}, {"host-days stored before", int64(r.Skipped)}, {"samples read", r.Samples},
+		{"samples inserted", r.Stored.Inserted}, {"samples changed", r.Stored.Changed}, {"samples unchanged", r.Stored.Unchanged}, {"samples outranked", r.Stored.Outranked},
+		{"hosts added", int64(r.Inventory.Added)}, {"hosts learned of", int64(r.Inventory.Learned)}, {"hosts changed", int64(r.Inventory.Changed)},
+	} {
+		t.Rows = append(t.Rows, report.Row{report.Text(x.what), report.Integer(x.n)})
+	}
+	for _, x := range slices.Concat(r.Wrong) {
+		t.Notes = append(t.Notes, "not stored: "+x)
+	}
+	for _, x := range r.Inventory.Conflicts {
+		t.Notes = append(t.Notes, fmt.Sprintf("conflict, not applied: %s: %s", x.Host, x.Reason))
+	}
+	rate := ""
+	if r.Seconds > 0 {
+		rate = fmt.Sprintf(", %s samples a second", report.FormatCount(int64(float64(r.Samples)/r.Seconds)))
+	}
+	t.Notes = append(t.Notes, fmt.Sprintf("done in %s%s", time.Duration(r.Seconds*float64(time.Second)).Round(10*time.Millisecond), rate))
+	return answer{result: r, rows: []*leanfleet.CopyResult{r}, table: t}
+}

@@ -1,0 +1,295 @@
+package leanfleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/leanfleet/leanfleet/fleet"
+	"github.com/leanfleet/leanfleet/hosts"
+	"github.com/leanfleet/leanfleet/inventory"
+)
+
+// source is what questions are asked: another engine, or the embedded store.
+func (m *Monitor) source() fleet.Source {
+	if m.options.Engine != nil {
+		return m.options.Engine
+	}
+	return m.store
+}
+
+// directory finds hosts by what they are called.
+func (m *Monitor) directory() hosts.Directory {
+	if m.options.Engine != nil {
+		return engineDirectory{m.options.Engine}
+	}
+	return m.store
+}
+
+// engineDirectory finds hosts of another engine by id and name. It knows no
+// history of writes.
+type engineDirectory struct{ source fleet.Source }
+
+// Host finds a host by its id, else by the name it has at a time.
+func (d engineDirectory) Host(key string, at time.Time) (inventory.Host, error) {
+	records, err := d.source.Records(context.Background(), fleet.Selector{}, fleet.Window{})
+	if err != nil {
+		return inventory.Host{}, fmt.Errorf("host %s: %w", key, err)
+	}
+	var names []string
+	for _, named := range []bool{false, true} {
+		for i := range records {
+			r := &records[i]
+			match := string(r.Host) == key
+			if named {
+				match = r.Name == key && !at.Before(r.From) && (r.To.IsZero() || at.Before(r.To))
+				names = append(names, r.DisplayName())
+			}
+			if match {
+				return inventory.Host{ID: r.Host, Aliases: []inventory.Alias{}, History: []inventory.Entry{}}, nil
+			}
+		}
+	}
+	return inventory.Host{}, fmt.Errorf("%w %q%s", fleet.ErrUnknownHost, key, fleet.DidYouMean(key, names))
+}
+
+// History is an engine whose samples can be copied into the store.
+type History interface {
+	// Address is what it is called, without secrets.
+	Address() string
+	// Statements says what its hosts are.
+	Statements(ctx context.Context) ([]fleet.Statement, error)
+	// Days tells how many host-days of a window there are, and yields those that
+	// done does not name, day by day, then by host. A day that is not over is
+	// yielded always. With verify the engine counts what was copied, and a
+	// difference is an error of that day.
+	Days(ctx context.Context, w fleet.Window, sel fleet.Selector, verify bool, done func(fleet.HostID, time.Time) bool) (total int, days iter.Seq2[HistoryDay, error], err error)
+}
+
+// HistoryDay is what was copied of one host and UTC day. Batches are valid until
+// the next.
+type HistoryDay struct {
+	Host    fleet.HostID
+	Day     time.Time
+	Batches []fleet.Batch
+	Samples int64
+}
+
+// CopyRequest asks to copy the history of another engine into the store.
+type CopyRequest struct {
+	// URL and Settings say which; Options.History makes it of them.
+	URL      string            `json:"url"`
+	Settings map[string]string `json:"settings,omitempty"`
+	// Scope is what to copy, 90 days of all hosts by default, widened to whole UTC
+	// days.
+	fleet.Scope
+	// Again copies days that are stored, too.
+	Again bool `json:"again,omitempty"`
+	// NoVerify leaves out that the engine counts what was copied.
+	NoVerify bool `json:"no_verify,omitempty"`
+
+	// Progress is told of host-days.
+	Progress func(done, total int64) `json:"-"`
+}
+
+// Streams returns the streams of the request.
+func (r *CopyRequest) Streams() Streams { return Streams{Progress: r.Progress} }
+
+// SetStreams replaces the streams of the request.
+func (r *CopyRequest) SetStreams(s Streams) { r.Progress = s.Progress }
+
+// CopyResult says what was copied.
+type CopyResult struct {
+	From   string       `json:"from"`
+	Window fleet.Window `json:"window"`
+	// HostDays were copied, Skipped were stored before.
+	HostDays int `json:"host_days"`
+	Skipped  int `json:"skipped_host_days"`
+	// Samples were read of the engine; Stored is what became of them.
+	Samples int64          `json:"samples"`
+	Stored  fleet.Appended `json:"stored"`
+	// Inventory is what became of what the engine says of its hosts.
+	Inventory fleet.PutResult `json:"inventory"`
+	// Wrong are host-days whose copy differs from what the engine counts; they
+	// are not stored, and another copy tries them again.
+	Wrong   []string `json:"wrong,omitempty"`
+	Seconds float64  `json:"seconds"`
+}
+
+const defaultCopyRange = "90d"
+
+// Copy copies the history of another engine into the store. Each UTC day is
+// stored whole or not at all, so a copy that was cut goes on where it was.
+func (m *Monitor) Copy(ctx context.Context, req CopyRequest) (CopyResult, error) {
+	if m.options.History == nil {
+		return CopyResult{}, errors.New("copy: no other engine can be reached from here: Options.History is nil")
+	}
+	began := m.options.Clock()
+	from, err := m.options.History(req)
+	if err != nil {
+		return CopyResult{}, fleet.BadRequest(err)
+	}
+	env := m.environment()
+	env.Blackouts = nil
+	q, err := env.Resolve(req.Scope, defaultCopyRange)
+	if err != nil {
+		return CopyResult{}, err
+	}
+	r := CopyResult{From: from.Address(), Window: q.Window}
+	statements, err := from.Statements(ctx)
+	if err != nil {
+		return r, fmt.Errorf("read the hosts of %s: %w", r.From, err)
+	}
+	if r.Inventory, err = m.store.PutRecords(ctx, statements, m.put(fleet.Put{Origin: fleet.OriginScrape, Why: "copied from " + r.From})); err != nil {
+		return r, err
+	}
+	have, err := m.copied(ctx, q, req.Again)
+	if err != nil {
+		return r, err
+	}
+	done := func(host fleet.HostID, day time.Time) bool {
+		ok := have[hostDay{m.canonical(host, day), day.Unix()}]
+		if ok {
+			r.Skipped++
+		}
+		return ok
+	}
+	total, days, err := from.Days(ctx, q.Window, q.Hosts, !req.NoVerify, done)
+	if err != nil {
+		return r, fmt.Errorf("read %s: %w", r.From, err)
+	}
+	c := copying{m: m, r: &r, progress: func() {
+		if req.Progress != nil {
+			req.Progress(int64(r.HostDays+r.Skipped+len(r.Wrong)), int64(total))
+		}
+	}}
+	err = c.run(ctx, days)
+	r.Seconds = m.options.Clock().Sub(began).Seconds()
+	return r, err
+}
+
+// hostDay is a host's UTC day, by its first second.
+type hostDay struct {
+	host fleet.HostID
+	day  int64
+}
+
+// canonical is the store's id of a host of another engine.
+func (m *Monitor) canonical(host fleet.HostID, at time.Time) fleet.HostID {
+	h, err := m.store.Host(string(host), at)
+	switch {
+	case err != nil:
+		return host
+	case h.Into != "":
+		return h.Into
+	}
+	return h.ID
+}
+
+// copied are the host-days of which something is stored.
+func (m *Monitor) copied(ctx context.Context, q fleet.Question, again bool) (map[hostDay]bool, error) {
+	have := map[hostDay]bool{}
+	if again {
+		return have, nil
+	}
+	for _, name := range []string{"cpu_usage", "memory_usage"} {
+		metric, err := m.options.Metrics.Lookup(name)
+		if err != nil {
+			return nil, err
+		}
+		for p, err := range m.store.Profiles(ctx, fleet.Query{Metric: metric, Window: q.Window, Step: fleet.StepDay}) {
+			if err != nil {
+				return nil, fmt.Errorf("see what is stored: %w", err)
+			}
+			if p.Count > 0 {
+				have[hostDay{p.Record.Host, p.Window.Start.UTC().Truncate(24 * time.Hour).Unix()}] = true
+			}
+		}
+	}
+	return have, nil
+}
+
+// copying is a copy under way: one load for each day.
+type copying struct {
+	m        *Monitor
+	r        *CopyResult
+	progress func()
+
+	load fleet.Load
+	day  time.Time
+	days int // host-days in the load
+}
+
+func (c *copying) run(ctx context.Context, days iter.Seq2[HistoryDay, error]) error {
+	for d, err := range days {
+		if err != nil && d.Host != "" {
+			c.r.Wrong = append(c.r.Wrong, err.Error()) // of that day alone
+			c.progress()
+			continue
+		}
+		if err == nil {
+			err = c.add(ctx, d)
+		}
+		if err != nil {
+			return errors.Join(fmt.Errorf("copy from %s: %w", c.r.From, err), c.abort())
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return errors.Join(err, c.abort())
+	}
+	return c.commit(ctx)
+}
+
+func (c *copying) add(ctx context.Context, d HistoryDay) error {
+	if c.load != nil && !d.Day.Equal(c.day) {
+		if err := c.commit(ctx); err != nil {
+			return err
+		}
+	}
+	if c.load == nil {
+		var err error
+		if c.load, err = c.m.store.Begin(ctx); err != nil {
+			return err
+		}
+		c.day = d.Day
+	}
+	if err := c.load.Add(ctx, d.Batches); err != nil {
+		return err
+	}
+	c.days++
+	c.r.Samples += d.Samples
+	c.r.HostDays++
+	c.progress()
+	return nil
+}
+
+func (c *copying) commit(ctx context.Context) error {
+	if c.load == nil {
+		return nil
+	}
+	stored, err := c.load.Commit(ctx)
+	if err != nil {
+		return errors.Join(fmt.Errorf("store %s: %w", c.day.Format(time.DateOnly), err), c.abort())
+	}
+	s := &c.r.Stored
+	s.Inserted += stored.Inserted
+	s.Changed += stored.Changed
+	s.Unchanged += stored.Unchanged
+	s.Outranked += stored.Outranked
+	s.Refused = slices.Concat(s.Refused, stored.Refused)
+	c.load, c.days = nil, 0
+	return nil
+}
+
+func (c *copying) abort() error {
+	if c.load == nil {
+		return nil
+	}
+	c.r.HostDays -= c.days
+	err := c.load.Abort()
+	c.load = nil
+	return err
+}

@@ -1,0 +1,172 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/leanfleet/leanfleet/fleet"
+	"github.com/leanfleet/leanfleet/prom/internal/names"
+)
+
+// Plan is how a question would be answered.
+type Plan struct {
+	// Address and Engine, "prometheus" or "victoriametrics" by what it can do, are
+	// whom is asked.
+	Address string `json:"address"`
+	Engine  string `json:"engine"`
+	// Schema is the vocabulary, Hosts how many hosts are asked about.
+	Schema string `json:"schema"`
+	Hosts  int    `json:"hosts"`
+	// Samples are in the window, about.
+	Samples int64 `json:"samples"`
+	// Scrape is the interval found, Step the time that a value describes; zero
+	// where stored samples have steps of their own.
+	Scrape time.Duration `json:"scrape,omitzero"`
+	Step   time.Duration `json:"step,omitzero"`
+	// Method is "exact" or "grid".
+	Method Method `json:"method"`
+	// RankError is how far, at most, the share of time below any value is off: 0
+	// where every sample is read. A 95th percentile with a rank error of 0.005
+	// lies between the true 94.5th and 95.5th.
+	RankError float64 `json:"rank_error"`
+	// Queries are what is asked, without those that look for hosts; each is asked
+	// Times times, of further hosts and times.
+	Queries []PlannedQuery `json:"queries"`
+}
+
+// PlannedQuery is one form of query.
+type PlannedQuery struct {
+	Path  string    `json:"path"`
+	Query string    `json:"query"`
+	Start time.Time `json:"start"`
+	End   time.Time `json:"end"`
+	// Step is that of a range query.
+	Step  time.Duration `json:"step,omitzero"`
+	Times int           `json:"times"`
+}
+
+// Explain says how Profiles would answer a query. It looks for hosts, as an
+// answer does, and asks nothing else.
+func (s *Source) Explain(ctx context.Context, q fleet.Query) (Plan, error) {
+	a, err := s.prepare(ctx, q, true)
+	if err != nil {
+		return Plan{}, err
+	}
+	v := a.view
+	p := Plan{Address: s.client.shown, Engine: v.engine.name(), Schema: string(v.schema), Hosts: len(a.targets), Samples: a.samples, Scrape: v.scrape, Step: v.step, Method: MethodExact}
+	var labels []string
+	for _, t := range measured(a.targets) {
+		if labels = append(labels, t.labels...); len(labels) >= 3 {
+			break
+		}
+	}
+	if len(labels) == 0 {
+		return p, nil
+	}
+	metrics := []fleet.Metric{a.ratio}
+	if q.Metric.Derived() {
+		metrics = append(metrics, a.capacity)
+	}
+	if a.grid != nil {
+		p.Method = MethodGrid
+		p.RankError = a.grid.rankError()
+		batches := len(s.batches(a, func(*target) int64 { return int64(len(a.steps) * (len(a.grid.shares) + 5)) }))
+		for i, m := range metrics {
+			s.explainCells(&p, a, m, labels, batches, i == 0)
+		}
+		return p, nil
+	}
+	w := milli(q.Window)
+	batches := s.batches(a, func(t *target) int64 { return t.samples(v, w) })
+	for _, m := range metrics {
+		if one, ok := s.explainSamples(a, m, labels, w); ok {
+			one.Times *= len(batches)
+			p.Queries = append(p.Queries, one)
+		}
+	}
+	return p, nil
+}
+
+func (s *Source) explainCells(p *Plan, a *ask, m fleet.Metric, labels []string, batches int, quantiles bool) {
+	kind := stepKind{step: a.view.step.Milliseconds()}
+	for _, k := range a.view.keys[fleet.HostID(labels[0])] {
+		if a.view.traits.Stored {
+			kind = stepKind{k.stepLabel, k.step}
+		}
+	}
+	for _, r := range runs(a.steps) {
+		first, last := milli(a.steps[r.first]), milli(a.steps[r.last])
+		for _, q := range s.cellQueries(a, a.grid, m, labels, kind.label, kind.step, a.steps[r.first], quantiles) {
+			p.Queries = append(p.Queries, PlannedQuery{Path: "/api/v1/query_range", Query: q.text, Times: batches,
+				Start: time.UnixMilli(first.to + kind.step - 1).UTC(), End: time.UnixMilli(last.to + kind.step - 1).UTC(), Step: time.Duration(first.to-first.from) * time.Millisecond})
+		}
+	}
+}
+
+func (s *Source) explainSamples(a *ask, m fleet.Metric, labels []string, w extentMS) (PlannedQuery, bool) {
+	v := a.view
+	if v.traits.Stored {
+		from, to := w.from+v.steps[0], w.to+v.steps[len(v.steps)-1]
+		q := PlannedQuery{Query: s.stored(v, m, labels, ""), Start: time.UnixMilli(from).UTC(), End: time.UnixMilli(to).UTC(), Times: 1, Path: "/api/v1/export"}
+		if !v.engine.metricsQL {
+			q.Path = "/api/v1/query"
+			q.Query += "[" + names.Duration(time.Duration(to-from+1)*time.Millisecond) + "]"
+		}
+		return q, true
+	}
+	expr, ok := names.Of(v.schema, m)
+	if !ok {
+		return PlannedQuery{}, false
+	}
+	step := v.step.Milliseconds()
+	from, to := (w.from+2*step-1)/step*step, (w.to+step-1)/step*step
+	return PlannedQuery{Path: "/api/v1/query_range", Query: s.hostExpr(v, expr, labels, v.step), Start: time.UnixMilli(from).UTC(), End: time.UnixMilli(to).UTC(),
+		Step: v.step, Times: int((to-from)/step/10000) + 1}, true
+}
+
+// Reach returns from when to when the engine has samples of hosts, zero when it
+// has none.
+func (s *Source) Reach(ctx context.Context) (fleet.Window, error) {
+	v, err := s.look(ctx)
+	if err != nil {
+		return fleet.Window{}, err
+	}
+	return v.reach, nil
+}
+
+// Notes says what a reader of an answer about a window should know: that the
+// engine's samples begin after the window does, which metrics the schema does
+// not have, values that could not be.
+func (s *Source) Notes(ctx context.Context, m fleet.Metric, w fleet.Window) ([]string, error) {
+	v, err := s.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	switch {
+	case v.reach.IsZero():
+		out = append(out, s.client.shown+" has no samples of hosts")
+	case !v.reach.Start.Before(w.End):
+		out = append(out, fmt.Sprintf("%s has samples from %s on only, after the range asked for", s.client.shown, v.reach.Start.Format(time.RFC3339)))
+	case v.reach.Start.Sub(w.Start) > max(v.step, time.Hour):
+		keeps := ""
+		if v.engine.retention != "" {
+			keeps = ", and keeps " + v.engine.retention
+		}
+		out = append(out, fmt.Sprintf("%s has samples from %s on only%s: %s of the %s asked for", s.client.shown, v.reach.Start.Format(time.RFC3339), keeps, days(w.End.Sub(v.reach.Start)), days(w.Duration())))
+	}
+	for _, name := range []string{m.Name, m.Ratio, m.Capacity} {
+		if x, err := s.o.Metrics.Lookup(name); err == nil && !x.Derived() {
+			if _, ok := names.Of(v.schema, x); !ok {
+				out = append(out, fmt.Sprintf("%s is not measured by %s", name, v.schema))
+			}
+		}
+	}
+	if n := s.impossible.Load(); n > 0 {
+		out = append(out, fmt.Sprintf("%d values that cannot be, such as negative ones, are left out", n))
+	}
+	return out, nil
+}
+
+func days(d time.Duration) string { return fmt.Sprintf("%.1f d", d.Hours()/24) }
