@@ -2,7 +2,10 @@ package leanfleet_test
 
 import (
 	"context"
+	"encoding/json"
 	"math/big"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -139,14 +142,37 @@ func (s stateless) Records(ctx context.Context, sel fleet.Selector, w fleet.Wind
 	return list, err
 }
 
+// benchCommitments are reserved instances, savings plans and committed use for
+// the simulated fleet.
+const benchCommitments = `id,purchase,provider,region,family,instance_type,count,size_flexible,vcpus,memory_gib,price_per_vcpu_hour,price_per_gib_hour,spend_per_hour,percent,price_per_hour,currency,start,end
+ri-1,reserved,aws,us-east-1,,c6i.large,15,,,,,,,,0.06,USD,2025-06-01,2027-06-01
+ri-2,reserved,aws,us-east-1,,m6i.large,10,true,,,,,,,0.065,USD,2025-06-01,2027-06-01
+ri-3,reserved,aws,eu-west-1,,m6i.xlarge,8,,,,,,,,0.14,USD,2026-01-11,2027-01-11
+ri-4,reserved,azure,eastus,,Standard_D2s_v5,20,,,,,,,,0.06,USD,2025-06-01,2027-06-01
+cud-1,committed_use,gcp,us-central1,n2,,,,60,120,0.02,0.0027,,,,USD,2025-06-01,2027-06-01
+cud-2,committed_use,gcp,europe-west1,e2,,,,20,80,0.015,0.002,,,,USD,2025-06-01,2027-06-01
+sp-1,savings_plan,aws,,,,,,,,,,8.5,28,,USD,2025-06-01,2027-06-01
+sp-2,savings_plan,aws,,m7g,,,,,,,,1.25,36,,USD,2026-01-16,2027-01-16
+sp-3,savings_plan,azure,,,,,,,,,,3.125,17,,USD,2025-06-01,2027-06-01
+`
+
 // BenchmarkChargeback1000x31d is the cost of 1,000 hosts in a month by
 // department, with opening the data directory and the catalogue: with states as
-// the inventory has them, and with none, where the samples of the month are
-// read.
+// the inventory has them, under nine commitments, with no states, where the
+// samples of the month are read, and by the program, its start included, without
+// and with the commitments.
 func BenchmarkChargeback1000x31d(b *testing.B) {
 	dir := benchFleet(b, 1000, 31)
 	now := benchStart.AddDate(0, 1, 0)
+	files := b.TempDir()
+	commitments, config := filepath.Join(files, "commitments.csv"), filepath.Join(files, "config.yaml")
+	for path, text := range map[string]string{commitments: benchCommitments, config: "prices:\n  commitments: [commitments.csv]\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			b.Fatal(err)
+		}
+	}
 	check := func(r chargeback.Result, err error) {
+		b.Helper()
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -155,18 +181,47 @@ func BenchmarkChargeback1000x31d(b *testing.B) {
 		}
 	}
 	req := chargeback.Request{Period: "2026-01", GroupBy: []string{"dept"}}
-	b.Run("stated", func(b *testing.B) {
-		for b.Loop() {
-			m, err := leanfleet.Open(b.Context(), leanfleet.Options{Dir: dir, ReadOnly: true, Clock: func() time.Time { return now }})
-			if err != nil {
-				b.Fatal(err)
+	for name, prices := range map[string]leanfleet.PriceOptions{"stated": {}, "commitments": {Commitments: []string{commitments}}} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				m, err := leanfleet.Open(b.Context(), leanfleet.Options{Dir: dir, ReadOnly: true, Clock: func() time.Time { return now }, Prices: prices})
+				if err != nil {
+					b.Fatal(err)
+				}
+				r, err := m.Chargeback(b.Context(), req)
+				check(r, err)
+				used := 0
+				for _, c := range r.Commitments {
+					if c.Used.Sign() > 0 {
+						used++
+					}
+				}
+				if name == "commitments" && (used != 9 || len(r.Commitments) != 9) {
+					b.Fatalf("%d of %d commitments are used", used, len(r.Commitments))
+				}
+				if err := m.Close(); err != nil {
+					b.Fatal(err)
+				}
 			}
-			check(m.Chargeback(b.Context(), req))
-			if err := m.Close(); err != nil {
-				b.Fatal(err)
+		})
+	}
+	program := filepath.Join(files, "leanfleet")
+	if out, err := exec.Command("go", "build", "-o", program, "./cmd/leanfleet").CombinedOutput(); err != nil {
+		b.Fatalf("build the program: %v\n%s", err, out)
+	}
+	for name, args := range map[string][]string{"process": nil, "process-commitments": {"--config", config}} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				out, err := exec.Command(program, append([]string{"chargeback", "--data", dir, "--period", "2026-01", "--group-by", "dept", "-o", "json", "-q"}, args...)...).Output()
+				if err != nil {
+					b.Fatal(err)
+				}
+				var r chargeback.Result
+				err = json.Unmarshal(out, &r)
+				check(r, err)
 			}
-		}
-	})
+		})
+	}
 	b.Run("unknown", func(b *testing.B) {
 		for b.Loop() {
 			c, err := catalog.Open()

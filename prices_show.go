@@ -80,6 +80,9 @@ type PriceOffer struct {
 	Contracted         money.Price    `json:"contracted_per_hour,omitzero"`
 	ContractedCurrency money.Currency `json:"contracted_currency,omitempty"`
 	ContractSource     string         `json:"contract_source,omitempty"`
+	// AboveOnDemand is the price on demand for the same operating system where
+	// this one, for spot or under a commitment, is higher; no price elsewhere.
+	AboveOnDemand money.Price `json:"above_on_demand,omitzero"`
 	// AsOf is when the list with this price was read first, nil for prices of
 	// own sheets without a date; LastSeen is when it was last found there.
 	AsOf       *time.Time    `json:"as_of"`
@@ -194,10 +197,23 @@ func (m *Monitor) Price(ctx context.Context, req PriceRequest) (PriceResult, err
 		return PriceResult{}, fleet.BadRequest(err)
 	case errors.As(err, &none):
 		r.Reason = none.Reason()
+		if req.PricesAsOf.IsZero() {
+			r.Reason += unread(b, req.Provider, req.Region)
+		}
 	case err != nil:
 		return PriceResult{}, err
 	}
 	return r, nil
+}
+
+// unread says how to get more prices of a place than the embedded catalogue has,
+// where no list of it was read yet.
+func unread(b *pricing.Book, provider, region string) string {
+	cloud := slices.Contains([]string{pricing.AWS, pricing.Azure, pricing.GCP}, provider)
+	if !cloud || slices.ContainsFunc(b.Readings(), func(x pricing.Reading) bool { return x.Provider == provider && x.Region == region }) {
+		return ""
+	}
+	return fmt.Sprintf("; no list of %s %s was read yet: \"leanfleet prices update --provider %s --region %s\" reads it", provider, region, provider, region)
 }
 
 // offer turns what a book found into a row of a result.
@@ -207,7 +223,7 @@ func (m *Monitor) offer(f *pricing.Found, r *PriceResult, now time.Time) PriceOf
 		Purchase: o.Purchase, Term: o.Term, OS: o.OS,
 		PerHour: o.PerHour, PerMonth: o.PerHour.Times(r.Month.length()).Round(), Currency: o.PerHour.Currency(),
 		Upfront: o.Upfront, Recurring: o.Recurring, AsOf: known(o.ObservedAt), LastSeen: known(f.LastSeen), ValidFrom: o.ValidFrom,
-		Gone: f.Gone, Basis: o.Basis, PriceBasis: f.PriceBasis, Layer: f.Layer, Source: o.Source,
+		AboveOnDemand: f.AboveOnDemand, Gone: f.Gone, Basis: o.Basis, PriceBasis: f.PriceBasis, Layer: f.Layer, Source: o.Source,
 	}
 	if age, ok := ageOf(f.Layer, f.LastSeen, now); ok {
 		seconds := age.Seconds()
@@ -216,8 +232,8 @@ func (m *Monitor) offer(f *pricing.Found, r *PriceResult, now time.Time) PriceOf
 	if f.ContractSource != "" {
 		p.Contracted, p.ContractedCurrency, p.ContractSource = f.Contracted, f.Contracted.Currency(), f.ContractSource
 	}
-	if o.Purchase == pricing.OnDemand && !pricing.Licensed(o.OS) {
-		if full := pricing.FullMonth(f.Contracted, &r.Specification); full != f.Contracted {
+	if o.Purchase == pricing.OnDemand {
+		if full := f.FullMonth(&r.Specification); full != f.Contracted {
 			p.FullMonthPerHour = full
 		}
 	}

@@ -194,8 +194,13 @@ func TestPriceErrors(t *testing.T) {
 	}
 	// A known type without a price is a result with the reason.
 	r, err := m.Price(t.Context(), leanfleet.PriceRequest{InstanceType: "m5.large", Region: "us-east-1", OS: "windows"})
-	if err != nil || len(r.Offers) != 0 || !strings.Contains(r.Reason, "windows") {
+	if err != nil || len(r.Offers) != 0 || !strings.Contains(r.Reason, "windows") || !strings.Contains(r.Reason, `no list of aws us-east-1 was read yet: "leanfleet prices update --provider aws --region us-east-1" reads it`) {
 		t.Errorf("windows: %+v, %v", r, err)
+	}
+	// Reading a list now tells nothing of an earlier day.
+	r, err = m.Price(t.Context(), leanfleet.PriceRequest{InstanceType: "m5.large", Region: "us-east-1", PricesAsOf: time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)})
+	if err != nil || r.Reason == "" || strings.Contains(r.Reason, "update") {
+		t.Errorf("of 2020: %q, %v", r.Reason, err)
 	}
 }
 

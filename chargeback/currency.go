@@ -51,8 +51,8 @@ func (b *bill) currency() error {
 		for _, c := range slices.Sorted(maps.Keys(all)) {
 			names = append(names, string(c))
 		}
-		return fmt.Errorf("%w: the prices are in %s; name the currency of the report and give exchange rates to it, as in --currency %s --rate %s/%s=RATE",
-			money.ErrCurrency, strings.Join(names, " and "), names[0], names[1], names[0])
+		return fleet.BadRequest(fmt.Errorf("%w: the prices are in %s; name the currency of the report and give exchange rates to it, as in --currency %s --rate %s/%s=RATE",
+			money.ErrCurrency, strings.Join(names, " and "), names[0], names[1], names[0]))
 	}
 	return nil
 }
@@ -66,7 +66,7 @@ func (p *plan) convert(a money.Amount, at time.Time) (money.Amount, error) {
 	}
 	out, rate, err := p.rates.Amount(a, to, at)
 	if err != nil {
-		return money.Amount{}, err
+		return money.Amount{}, fleet.BadRequest(err)
 	}
 	if p.used == nil {
 		p.used = usedRates{}

@@ -187,6 +187,10 @@ func (b *bill) why(x *piece) []string {
 	switch {
 	case strings.HasPrefix(x.reason, pricing.ErrNoPrice.Error()):
 		say("%s", x.reason)
+	case x.reason == ReasonDisksUnknown:
+		say("its disks are unknown: an inventory states them")
+	case x.reason == ReasonAddressesUnknown:
+		say("its public addresses are unknown: an inventory states them")
 	case x.reason != "":
 		say("no price: %s", x.reason)
 	}
@@ -218,6 +222,9 @@ func (b *bill) why(x *piece) []string {
 		say("sustained use: ran %.2f h of the month's %.0f h before", x.share.before.Hours(), x.share.month.Hours())
 		if x.share.grown {
 			say("it was a smaller type then: what is larger about it counts from its own beginning")
+		}
+		if x.quote.machine != x.quote.contracted {
+			say("of the price %s an hour is for the machine, the rest is the licence, which is not discounted", x.quote.machine)
 		}
 	}
 	if x.kind == compute && x.what.purchase == pricing.OnDemand && r.Purchase == fleet.PurchaseReserved && x.coveredFor < x.Duration() {

@@ -164,16 +164,16 @@ func (b *bill) prices(used map[usedKey]*tally) Prices {
 	return p
 }
 
-// age adds a price to the places with old ones; prices come by place.
+// age adds a price to the places with old ones; prices come by kind, then place.
 func (b *bill) age(list []StalePrices, k *usedKey) []StalePrices {
 	age := b.plan.charged.End.Sub(k.quote.seen)
-	if k.what.kind != compute || k.quote.seen.IsZero() || age <= pricing.StaleAfter {
+	if k.quote.seen.IsZero() || age <= pricing.StaleAfter {
 		return list
 	}
-	s := StalePrices{Provider: k.what.provider, Region: k.what.region, LastSeen: day(k.quote.seen), Days: int(age / (24 * time.Hour))}
+	s := StalePrices{What: k.what.kind.String(), Provider: k.what.provider, Region: k.what.region, LastSeen: day(k.quote.seen), Days: int(age / (24 * time.Hour))}
 	last := len(list) - 1
 	switch {
-	case last < 0 || list[last].Provider != s.Provider || list[last].Region != s.Region:
+	case last < 0 || list[last].What != s.What || list[last].Provider != s.Provider || list[last].Region != s.Region:
 		return append(list, s)
 	case s.LastSeen < list[last].LastSeen:
 		list[last] = s

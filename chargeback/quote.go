@@ -38,9 +38,10 @@ func (k kind) String() string { return [...]string{"compute", "disk", "address"}
 type quote struct {
 	known            bool
 	list, contracted money.Price
-	perMonth         bool // the price is for a month, else for an hour
-	wholeDisk        bool // and for the disk, else for a GiB
-	monthHours       int  // of the month it is for; 0 is the calendar month
+	machine          money.Price // the part of contracted that earns sustained use
+	perMonth         bool        // the price is for a month, else for an hour
+	wholeDisk        bool        // and for the disk, else for a GiB
+	monthHours       int         // of the month it is for; 0 is the calendar month
 	basis            pricing.Basis
 	nearestLater     bool
 	observed, valid  time.Time
@@ -155,13 +156,19 @@ func (q *quotes) compute(w *what, t time.Time) (quote, error) {
 		return quote{}, err
 	}
 	x := quote{
-		known: true, list: f.List.PerHour, contracted: f.Contracted, basis: f.List.Basis, nearestLater: f.PriceBasis == pricing.NearestLater,
+		known: true, list: f.List.PerHour, contracted: f.Contracted, machine: f.Machine, basis: f.List.Basis, nearestLater: f.PriceBasis == pricing.NearestLater,
 		observed: f.List.ObservedAt, valid: f.List.ValidFrom, source: f.List.Source, contract: f.ContractSource,
 	}
-	if f.Layer != pricing.LayerSheet {
-		x.seen = f.LastSeen.UTC()
-	}
+	x.seen = seenIn(f.Layer, f.LastSeen)
 	return x, nil
+}
+
+// seenIn is when a price was last in its list; own sheets have no age.
+func seenIn(l pricing.Layer, seen time.Time) time.Time {
+	if l == pricing.LayerSheet || seen.IsZero() {
+		return time.Time{}
+	}
+	return seen.UTC()
 }
 
 func (q *quotes) disk(w *what, t time.Time) (quote, error) {
@@ -171,7 +178,7 @@ func (q *quotes) disk(w *what, t time.Time) (quote, error) {
 	}
 	x := quote{
 		known: true, list: f.PerGiBMonth, perMonth: true, monthHours: f.MonthHours, basis: f.Basis, nearestLater: f.PriceBasis == pricing.NearestLater,
-		observed: f.ObservedAt, valid: f.ValidFrom, source: f.Source,
+		observed: f.ObservedAt, valid: f.ValidFrom, seen: seenIn(f.Layer, f.LastSeen), source: f.Source,
 	}
 	if !f.PerDiskMonth.IsZero() {
 		x.list, x.wholeDisk = f.PerDiskMonth, true
@@ -187,7 +194,7 @@ func (q *quotes) address(w *what, t time.Time) (quote, error) {
 	}
 	return quote{
 		known: true, list: f.PerHour, contracted: f.PerHour, basis: f.Basis, nearestLater: f.PriceBasis == pricing.NearestLater,
-		observed: f.ObservedAt, valid: f.ValidFrom, source: f.Source,
+		observed: f.ObservedAt, valid: f.ValidFrom, seen: seenIn(f.Layer, f.LastSeen), source: f.Source,
 	}, nil
 }
 

@@ -230,10 +230,14 @@ func TestRequests(t *testing.T) {
 	}
 	f := func(req chargeback.Request, want string) {
 		t.Helper()
-		if _, err := chargeback.Report(t.Context(), env, req); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%+v: %v, want %q", req, err, want)
+		var bad *fleet.RequestError
+		if _, err := chargeback.Report(t.Context(), env, req); !errors.As(err, &bad) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v (%T), want a wrong request with %q", req, err, err, want)
 		}
 	}
+	f(chargeback.Request{GroupBy: []string{"set"}}, "sets may overlap")
+	f(chargeback.Request{GroupBy: []string{"dept", "dept"}}, "stands twice")
+	f(chargeback.Request{Period: "2024-02", Currency: "EUR"}, "EUR")
 	f(chargeback.Request{Period: "2024-02", Start: "2024-02-01"}, "either a period or start and end")
 	f(chargeback.Request{Start: "2024-02-01"}, "without an end")
 	f(chargeback.Request{End: "2024-02-01"}, "without a start")
@@ -345,10 +349,15 @@ read 2023-05-01 aws/us-east-1/m5.xlarge 0.20
 read 2023-06-01 aws/us-west-2/m5.large 0.10
 read 2024-02-01 aws/us-west-2/m5.large 0.10
 sheet price,onprem,dc1,blade,,0.50,USD,,,,,,
-host a type=aws/us-east-1/m5.large state=running from=2024-01-01 disks=none addresses=0
+read 2023-07-01 aws/us-east-1 disk gp3 0.08
+read 2023-07-02 aws/us-east-1 address 0.005
+read 2023-06-01 aws/us-west-2 disk gp3 0.08
+read 2024-02-01 aws/us-west-2 disk gp3 0.08
+sheet disk,onprem,dc1,,,,USD,,,,ssd,0.05,
+host a type=aws/us-east-1/m5.large state=running from=2024-01-01 disks=gp3:10 addresses=1
 host b type=aws/us-east-1/m5.xlarge state=running from=2024-01-01 disks=none addresses=0
-host c type=aws/us-west-2/m5.large state=running from=2024-01-01 disks=none addresses=0
-host d type=onprem/dc1/blade state=running from=2024-01-01 disks=none addresses=0
+host c type=aws/us-west-2/m5.large state=running from=2024-01-01 disks=gp3:10 addresses=0
+host d type=onprem/dc1/blade state=running disks=ssd:10 from=2024-01-01 addresses=0
 `)
 	env, req, err := s.question("2024-02", nil)
 	if err != nil {
@@ -358,7 +367,11 @@ host d type=onprem/dc1/blade state=running from=2024-01-01 disks=none addresses=
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []chargeback.StalePrices{{Provider: "aws", Region: "us-east-1", LastSeen: "2023-05-01", Days: 305}}
+	want := []chargeback.StalePrices{
+		{What: "compute", Provider: "aws", Region: "us-east-1", LastSeen: "2023-05-01", Days: 305},
+		{What: "disk", Provider: "aws", Region: "us-east-1", LastSeen: "2023-07-01", Days: 244},
+		{What: "address", Provider: "aws", Region: "us-east-1", LastSeen: "2023-07-02", Days: 243},
+	}
 	if diff := cmp.Diff(want, r.Prices.Stale); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}

@@ -52,7 +52,7 @@ type Request struct {
 const DefaultPeriod = "last-month"
 
 // Rules is the version of the rules of docs/chargeback.md.
-const Rules = "chargeback/2"
+const Rules = "chargeback/3"
 
 // Environment is what a report is made from beside the request.
 type Environment struct {
@@ -98,26 +98,34 @@ func newPlan(env Environment, req Request) (*plan, error) {
 		}
 		req = pinned.Request
 	} else if err := p.addRates(req.Rates); err != nil {
-		return nil, err
+		return nil, fleet.BadRequest(err)
 	}
 	p.req = req
-	if err := p.resolve(); err != nil {
-		return nil, err
-	}
-	if slices.Contains(req.GroupBy, fleet.SetKey) {
-		return nil, errors.New("group by set: sets may overlap, so that their costs would not sum to the total; group by tags")
-	}
-	if err := fleet.CheckGroupBy(req.GroupBy, env.Sets); err != nil {
-		return nil, err
-	}
-	if req.Currency != "" {
-		c, err := money.ParseCurrency(string(req.Currency))
-		if err != nil {
-			return nil, err
-		}
-		p.req.Currency = c
+	if err := p.check(); err != nil {
+		return nil, fleet.BadRequest(err)
 	}
 	return p, p.prepare()
+}
+
+// check refuses requests that cannot be understood, and resolves the others.
+func (p *plan) check() error {
+	if err := p.resolve(); err != nil {
+		return err
+	}
+	if slices.Contains(p.req.GroupBy, fleet.SetKey) {
+		return errors.New("group by set: sets may overlap, so that their costs would not sum to the total; group by tags")
+	}
+	if err := fleet.CheckGroupBy(p.req.GroupBy, p.env.Sets); err != nil {
+		return err
+	}
+	if p.req.Currency == "" {
+		return nil
+	}
+	var err error
+	if p.req.Currency, err = money.ParseCurrency(string(p.req.Currency)); err != nil {
+		return fmt.Errorf("currency: %w", err)
+	}
+	return nil
 }
 
 // addRates takes rates in place of those that are configured from one currency

@@ -147,14 +147,18 @@ type Prices struct {
 	Newest string       `json:"newest,omitempty"`
 	Used   []PriceUsed  `json:"used"`
 	Rates  []money.Rate `json:"rates,omitempty"`
-	// Stale are the places whose instance prices were last seen in their list
-	// more than [pricing.StaleAfter] before the end of what is charged.
+	// Stale are the places whose prices of instances, of disks or of addresses
+	// were last seen in their list more than [pricing.StaleAfter] before the end of
+	// what is charged.
 	Stale []StalePrices `json:"stale,omitempty"`
 }
 
-// StalePrices says when the oldest price used of a place was last seen in its
-// list, and how many whole days that was before the end of what is charged.
+// StalePrices says when the oldest price used of one kind in a place was last
+// seen in its list, and how many whole days that was before the end of what is
+// charged.
 type StalePrices struct {
+	// What is compute, disk or address.
+	What     string `json:"what"`
 	Provider string `json:"provider"`
 	Region   string `json:"region"`
 	LastSeen string `json:"last_seen"`

@@ -31,7 +31,7 @@ import (
 //	sheet ROW                a row of an own price sheet, in CSV by sheetHeader
 //	commitment ROW           a row of a commitments file, by commitmentHeader
 //	rate EUR/USD=1.08 [DATE]
-//	read TIME PROVIDER/REGION/TYPE PRICE [valid=TIME] [os=OS] [purchase=P] [years=N] [currency=C]
+//	read TIME PROVIDER/REGION/TYPE PRICE [valid=TIME] [os=OS [licence=PRICE, which is added]] [purchase=P] [years=N] [currency=C]
 //	read TIME PROVIDER/REGION disk TYPE PRICE | address PRICE [idle] | components SERIES VCPU-HOUR GIB-HOUR
 //	host KEY type=PROVIDER/REGION/TYPE state= os= purchase= account= disks=gp3:100;gp3:50 addresses= dept= env=
 //	         from= to= (valid_from, valid_to) effective= clear=FIELD
@@ -239,7 +239,15 @@ func (s *script) read(f []string) error {
 			return err
 		}
 		item.Offer = &pricing.Offer{Provider: place[0], Region: place[1], InstanceType: place[2], OS: pricing.Linux, Purchase: pricing.OnDemand, PerHour: p, ObservedAt: at(f[0]), Basis: pricing.Observed, Source: "test"}
-		if o["os"] != "" {
+		if o["licence"] != "" {
+			licence, err := price(o["licence"], o["currency"])
+			if err != nil {
+				return err
+			}
+			if *item.Offer, err = pricing.WithLicence(item.Offer, o["os"], "test", licence); err != nil {
+				return err
+			}
+		} else if o["os"] != "" {
 			item.Offer.OS = o["os"]
 		}
 		if o["purchase"] != "" {

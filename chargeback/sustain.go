@@ -90,7 +90,7 @@ func (b *bill) sustain(x *piece, before map[pool]*earned) error {
 	if counts && x.coveredFor > 0 {
 		x.effective = x.quote.contracted.Times(onDemand)
 	}
-	if x.what.provider != pricing.GCP || x.what.purchase != pricing.OnDemand || pricing.Licensed(x.what.os) {
+	if x.what.provider != pricing.GCP || x.what.purchase != pricing.OnDemand || x.known && x.quote.machine.IsZero() {
 		return nil
 	}
 	s := b.specification(x.what.provider, x.what.name)
@@ -110,8 +110,8 @@ func (b *bill) sustain(x *piece, before map[pool]*earned) error {
 		x.share.before = e.vcpus[0].used
 	}
 	vcpus, memory := resources(s)
-	ofVCPUs, grown := e.vcpus.charge(vcpus, rule, x.quote.contracted, m.Duration(), onDemand)
-	ofMemory, _ := e.memory.charge(memory, rule, x.quote.contracted, m.Duration(), onDemand)
+	ofVCPUs, grown := e.vcpus.charge(vcpus, rule, x.quote.machine, m.Duration(), onDemand)
+	ofMemory, _ := e.memory.charge(memory, rule, x.quote.machine, m.Duration(), onDemand)
 	x.share.grown = grown
 	if !counts {
 		return nil
@@ -128,7 +128,19 @@ func (b *bill) sustain(x *piece, before map[pool]*earned) error {
 		}
 		x.effective = mustAdd(x.effective, diff.Fraction(part, whole))
 	}
+	x.effective = mustAdd(x.effective, x.licence(onDemand))
 	return nil
+}
+
+// licence is what the licence in a piece's price costs for a time: it is paid in
+// full.
+func (x *piece) licence(d time.Duration) money.Amount {
+	whole, machine := x.quote.contracted.Times(d), x.quote.machine.Times(d)
+	out, err := whole.Sub(machine)
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+	return out
 }
 
 // resources returns the vCPUs that a type is priced as, in millionths, and its

@@ -34,7 +34,7 @@ type Applier struct {
 // usageKind is all of a usage that decides what covers it.
 type usageKind struct {
 	provider, region, account, os string
-	perHour                       money.Price
+	perHour, machine              money.Price
 	sizing                        sizing
 }
 
@@ -110,7 +110,7 @@ func (a *Applier) Kind(u *Usage) int {
 		size = sizingOf(u.Spec)
 		a.specs[u.Spec] = size
 	}
-	key := usageKind{u.Provider, u.Region, u.Account, u.OS, u.PerHour, size}
+	key := usageKind{u.Provider, u.Region, u.Account, u.OS, u.PerHour, u.Machine, size}
 	if i, ok := a.index[key]; ok {
 		return i
 	}

@@ -63,6 +63,9 @@ type Candidate struct {
 	Spec       *Specification
 	List       money.Price
 	Contracted money.Price
+	// Machine is the part of Contracted without the licence of the operating
+	// system, no price where it is not known: see [Found.Machine].
+	Machine money.Price
 	// FullMonth is the average price of an hour of a host that runs all month.
 	FullMonth  money.Price
 	ObservedAt time.Time
@@ -234,8 +237,9 @@ func (b *Book) candidateList(q *CandidateQuery) (*candidateList, error) {
 func (b *Book) candidate(q *CandidateQuery, spec *Specification, f *Found) (Candidate, bool) {
 	c := Candidate{Spec: spec, List: f.List.PerHour, Contracted: f.Contracted, ObservedAt: f.List.ObservedAt, LastSeen: f.LastSeen,
 		Basis: f.List.Basis, Layer: f.Layer, PriceBasis: f.PriceBasis}
-	for _, p := range []*money.Price{&c.List, &c.Contracted} {
-		if p.Currency() == q.Currency {
+	c.Machine = f.Machine
+	for _, p := range []*money.Price{&c.List, &c.Contracted, &c.Machine} {
+		if p.IsZero() || p.Currency() == q.Currency {
 			continue
 		}
 		converted, _, err := b.rates.Price(*p, q.Currency, q.At)
@@ -245,8 +249,8 @@ func (b *Book) candidate(q *CandidateQuery, spec *Specification, f *Found) (Cand
 		*p = converted
 	}
 	c.FullMonth = c.Contracted
-	if d := spec.SustainedUseDiscount; q.Purchase == OnDemand && !Licensed(q.OS) && d.Known && d.Value.Sign() > 0 {
-		c.FullMonth = FullMonth(c.Contracted, spec)
+	if d := spec.SustainedUseDiscount; q.Purchase == OnDemand && d.Known && d.Value.Sign() > 0 {
+		c.FullMonth = fullMonth(c.Contracted, c.Machine, spec)
 	}
 	return c, true
 }

@@ -22,6 +22,19 @@ type Usage struct {
 	Running time.Duration
 	// PerHour is what an hour costs on demand, contracted.
 	PerHour money.Price
+	// Machine is the part of it on which sustained use is discounted, see
+	// [Found.Machine]; no price is all of it with Linux and none of it with an
+	// operating system whose licence it holds.
+	Machine money.Price
+}
+
+// machine is the part of the price on which sustained use is discounted, no price
+// where that is none.
+func (u *Usage) machine() money.Price {
+	if u.Machine.IsZero() && !Licensed(u.OS) {
+		return u.PerHour
+	}
+	return u.Machine
 }
 
 // Covering is the part of a usage that a commitment covers.

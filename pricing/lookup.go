@@ -48,6 +48,10 @@ type Found struct {
 	Contracted money.Price
 	// ContractSource is the sheet and line of Contracted, empty without one.
 	ContractSource string
+	// Machine is the part of Contracted that is for the machine and not for the
+	// licence of the operating system, on which alone sustained use is discounted:
+	// all of it for Linux, and no price where it is not known.
+	Machine money.Price
 	// OSAssumed says that the query named no operating system.
 	OSAssumed bool
 	// AboveOnDemand is the price on demand for the same operating system where
@@ -275,7 +279,7 @@ func (b *Book) Lookup(q OfferQuery) (Found, error) {
 		p.found.PriceBasis = NearestLater
 	}
 	if p.found.Contracted.IsZero() {
-		p.found.Contracted = p.found.List.PerHour
+		p.found.Contracted, p.found.Machine = p.found.List.PerHour, machineOf(&p.found.List)
 	}
 	p.found.OSAssumed = assumed
 	return p.found, nil
@@ -300,6 +304,7 @@ func (b *Book) contract(p *pick, k offerKey, first bool, provider, region string
 			return
 		case own.fit == fitValid:
 			p.found.Contracted, p.found.ContractSource = own.found.List.PerHour, own.found.List.Source
+			p.found.Machine = machineOf(&own.found.List)
 			return
 		}
 	}
@@ -312,6 +317,13 @@ func (b *Book) contract(p *pick, k offerKey, first bool, provider, region string
 	}
 	if d := b.sheet.discount(provider, region, family, k, p.m); d != nil {
 		p.found.Contracted = p.found.List.PerHour.Less(d.Percent)
+		switch machine := machineOf(&p.found.List); machine {
+		case p.found.List.PerHour:
+			p.found.Machine = p.found.Contracted
+		case money.Price{}:
+		default:
+			p.found.Machine = machine.Less(d.Percent)
+		}
 		p.found.ContractSource = d.Source
 	}
 }

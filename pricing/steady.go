@@ -30,6 +30,7 @@ type Steady struct {
 // demanded is a time on demand in each hour of a month, at a price.
 type demanded struct {
 	perHour money.Price
+	machine money.Price // the part that the rule is about
 	rule    SustainedUse
 	left    time.Duration
 }
@@ -148,7 +149,7 @@ func (f *Steady) hour() error {
 		if k := f.uses[i].Kind; k != kind || left != last.left {
 			f.count(last, same)
 			u := &f.applier.kinds[k]
-			kind, same, last = k, 0, demanded{u.PerHour, SustainedUseOf(u.Spec), left}
+			kind, same, last = k, 0, demanded{u.PerHour, u.machine(), SustainedUseOf(u.Spec), left}
 		}
 		same++
 	}
@@ -168,7 +169,11 @@ func (f *Steady) onDemand(k demanded) money.Amount {
 	a, ok := f.demand[k]
 	if !ok {
 		const month = HoursPerMonth * time.Hour
-		a = k.rule.Charge(k.perHour, month, 0, HoursPerMonth*k.left)
+		run := HoursPerMonth * k.left
+		a = k.perHour.Times(run)
+		if !k.machine.IsZero() {
+			a = k.rule.ChargeMachine(k.perHour, k.machine, month, 0, run)
+		}
 		f.demand[k] = a
 	}
 	return a

@@ -28,16 +28,14 @@ func SustainedUseOf(s *Specification) SustainedUse {
 	switch s.SustainedUseDiscount.Value {
 	case money.FromScaled(3, 1): // 100, 80, 60, 40 %
 		return SustainedUse{Shares: [4]int64{5, 4, 3, 2}, Of: 5, Source: sustainedSource}
-	case money.FromScaled(2, 1): // even steps to 60 %: 100, 86.67, 73.33, 60 %
+	case money.FromScaled(2, 1):
+		// Even steps to 60 %: 100, 86.67, 73.33, 60 %, together 20 % off, as the page
+		// says. Its table has 86.78 and 73.3 in between, together 19.98 % off; the two
+		// differ by 0.06 % of a cost at most.
 		return SustainedUse{Shares: [4]int64{15, 13, 11, 9}, Of: 15, Source: sustainedSource}
 	}
 	return SustainedUse{}
 }
-
-// Licensed says that a price for an operating system holds the licence of it.
-// Providers give no sustained-use discount on licences, and since the price does
-// not tell how much of it is the licence, none is counted on it.
-func Licensed(os string) bool { return os != "" && os != Linux }
 
 // Charge returns what a host pays at a price per hour for running for run, when
 // it had been running for before since the calendar month began; month is the
@@ -66,6 +64,16 @@ func (s SustainedUse) Charge(perHour money.Price, month, before, run time.Durati
 		if total, err = total.Add(part); err != nil {
 			panic("BUG: " + err.Error())
 		}
+	}
+	return total
+}
+
+// ChargeMachine is [SustainedUse.Charge] of a price of which only a part, that of
+// the machine, is discounted; the rest is charged in full.
+func (s SustainedUse) ChargeMachine(perHour, machine money.Price, month, before, run time.Duration) money.Amount {
+	total, err := less(perHour, machine).Times(run).Add(s.Charge(machine, month, before, run))
+	if err != nil {
+		panic("BUG: " + err.Error())
 	}
 	return total
 }

@@ -213,13 +213,11 @@ func (c *composer) withLicences(all []licensed, linux *pricing.Offer, vcpus int,
 			}
 			continue
 		}
-		o := *linux
-		var err error
-		if o.PerHour, err = o.PerHour.Add(price); err != nil {
+		o, err := pricing.WithLicence(linux, l.os, l.name, price)
+		if err != nil {
 			continue // another currency, which the list refuses long before
 		}
-		o.OS, o.ValidFrom, o.Basis = l.os, later(o.ValidFrom, start), pricing.Derived
-		o.Source += ", licence of " + l.name + " " + price.Number().String() + " an hour"
+		o.ValidFrom = later(o.ValidFrom, start)
 		if !put(pricing.Item{Offer: &o}) {
 			return false
 		}

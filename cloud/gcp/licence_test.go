@@ -5,6 +5,7 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/leanfleet/leanfleet/pricing"
 )
@@ -133,6 +134,20 @@ func TestLicences(t *testing.T) {
 		if o := i.Offer; o != nil && o.OS == "windows" && o.InstanceType == "n1-standard-1" && o.Purchase == pricing.OnDemand &&
 			(o.Basis != pricing.Derived || o.Source != "gcp cloud billing catalog: vCPU and memory, licence of Windows Server 0.046 an hour") {
 			t.Errorf("%+v", o)
+		}
+	}
+	// The book knows the machine's part of each.
+	b, err := pricing.NewBook(pricing.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Add(pricing.Reading{List: "gcp", Provider: pricing.GCP, Region: "us-central1", At: time.Date(2026, 8, 1, 0, 0, 0, 0, time.UTC), Complete: true}, items); err != nil {
+		t.Fatal(err)
+	}
+	for _, os := range []string{pricing.Linux, pricing.Windows, pricing.RHEL, pricing.SUSE, pricing.RHELForSAP, pricing.SUSEForSAP} {
+		found, err := b.Lookup(pricing.OfferQuery{Provider: pricing.GCP, Region: "us-central1", InstanceType: "n1-standard-1", OS: os})
+		if err != nil || found.Machine.Literal() != "0.04749975" {
+			t.Errorf("%s: the machine is %s of %s, %v", os, found.Machine, found.List.PerHour, err)
 		}
 	}
 	if skipped[skipNoLicence] != 8 { // 3 on f1-micro, these and SLES on g1-small, RHEL for SAP on 16 vCPUs

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -369,7 +368,7 @@ func moneyCell(a *app, x *money.Amount, reason string) report.Value {
 // chargebackAnswer is a report as groups, or as the lines of its hosts.
 func chargebackAnswer(a *app, r *chargeback.Result, lines bool, loc *time.Location) answer {
 	t := &report.Table{
-		Title:   fmt.Sprintf("cost by %s, %s, in %s", byText(r.GroupBy), window(fleet.Window{Start: r.Period.Start, End: r.Period.End}, loc), r.Currency),
+		Title:   fmt.Sprintf("cost %s, %s, in %s", byText(r.GroupBy), window(fleet.Window{Start: r.Period.Start, End: r.Period.End}, loc), r.Currency),
 		Columns: groupColumns(r.GroupBy),
 		Notes:   chargebackNotes(r, loc),
 	}
@@ -411,7 +410,7 @@ func chargebackAnswer(a *app, r *chargeback.Result, lines bool, loc *time.Locati
 			}, &l.Figures, "no_price")...))
 		}
 	}
-	if len(r.GroupBy) > 0 || lines {
+	if len(r.GroupBy) > 0 || lines || len(r.Groups) == 0 {
 		total := map[string]report.Value{"hosts": report.Integer(int64(r.Total.Hosts))}
 		for _, k := range []string{"name", "host", "provider", "region", "instance_type"} {
 			total[k] = report.Text("")
@@ -429,9 +428,9 @@ func chargebackAnswer(a *app, r *chargeback.Result, lines bool, loc *time.Locati
 
 func byText(by []string) string {
 	if len(by) == 0 {
-		return "fleet"
+		return "of the fleet"
 	}
-	return strings.Join(by, ", ")
+	return "by " + strings.Join(by, ", ")
 }
 
 // figureOfCostColumns are the columns of costCells. Hours that are zero
@@ -462,112 +461,6 @@ func costCells(a *app, c money.Currency, f *chargeback.Figures, reason string) r
 		moneyCell(a, f.Cost, reason), moneyCell(a, f.ContractedCost, reason), moneyCell(a, f.EffectiveCost, reason),
 		report.Text(string(c)), basis,
 	}
-}
-
-// mostNotes is how many things without a price are named beneath a table.
-const mostNotes = 5
-
-// chargebackNotes are the sentences beneath a report: what is marked, and what
-// is not known.
-func chargebackNotes(r *chargeback.Result, loc *time.Location) []string {
-	var out []string
-	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
-	if t := r.Period.ChargedUntil; t != nil {
-		say("Charged up to %s; the period ends later.", report.FormatTime(*t, loc))
-	}
-	if r.Total.PriceBasis != "" {
-		say("nearest-later: the first known prices, of %s, are later than the use; --strict-prices leaves them out.", dates(&r.Prices))
-	}
-	out = append(out, staleNotes(r.Prices.Stale)...)
-	if r.Total.EstimatedHours > 0 {
-		say("%s host hours are estimated: nobody stated a state, and no sample shows that the host ran.", report.FormatNumber(r.Total.EstimatedHours, 2))
-	}
-	if r.Method.OSAssumedHours > 0 {
-		say("%s host hours are priced as linux: the operating system is unknown.", report.FormatNumber(r.Method.OSAssumedHours, 2))
-	}
-	if r.Method.ReservedHours > 0 {
-		say("%s hours of hosts marked reserved are covered by no known commitment: their effective cost is that on demand, at most.", report.FormatNumber(r.Method.ReservedHours, 2))
-	}
-	out = append(out, unpricedNotes(r.Unpriced)...)
-	for _, c := range r.Commitments {
-		if c.Unused.Sign() > 0 {
-			say("Commitment %s: %s of %s is unused and in no group.", c.Commitment, c.Unused, c.Cost)
-		}
-	}
-	if n := len(r.NotCharged); n > 0 {
-		say("%s not charged: nobody knows whether they ran. State their state, or import samples.", plural(int64(n), "host"))
-	}
-	for _, x := range r.Prices.Rates {
-		say("%s/%s = %s (%s).", x.From, x.To, x.Value, x.Source)
-	}
-	return append(out, damageNotes(r.Damaged)...)
-}
-
-// staleNotes name the regions whose prices are old, many of them in one line.
-func staleNotes(list []chargeback.StalePrices) []string {
-	const few = 2
-	var out []string
-	if len(list) <= few {
-		for _, p := range list {
-			out = append(out, fmt.Sprintf("Prices of %s %s were last seen on %s, %d days before the end of what is charged; \"leanfleet prices update --provider %s --region %s\" reads new ones.",
-				p.Provider, p.Region, p.LastSeen, p.Days, p.Provider, p.Region))
-		}
-		return out
-	}
-	byAge := slices.Clone(list)
-	slices.SortStableFunc(byAge, func(x, y chargeback.StalePrices) int { return cmp.Compare(y.Days, x.Days) })
-	oldest := byAge[0]
-	return append(out, fmt.Sprintf("Prices of %d regions were last seen %d to %d days before the end of what is charged, those of %s %s on %s; \"leanfleet prices update\" reads new ones, -o json lists them.",
-		len(list), byAge[len(byAge)-1].Days, oldest.Days, oldest.Provider, oldest.Region, oldest.LastSeen))
-}
-
-func dates(p *chargeback.Prices) string {
-	if p.Oldest == p.Newest {
-		return p.Oldest
-	}
-	return p.Oldest + " to " + p.Newest
-}
-
-// unpricedNotes name types without a price one by one, and disks and addresses
-// together.
-func unpricedNotes(list []chargeback.Unpriced) []string {
-	var out []string
-	unknown, unpriced := map[string]float64{}, map[string]float64{}
-	named := 0
-	for _, u := range list {
-		switch {
-		case u.Reason == chargeback.ReasonDisksUnknown || u.Reason == chargeback.ReasonAddressesUnknown:
-			unknown[u.What] += u.Hours
-			continue
-		case u.What != "compute":
-			unpriced[u.What] += u.Hours
-			continue
-		}
-		if named++; named <= mostNotes {
-			out = append(out, fmt.Sprintf("No price: %s, %s, %s h: %s", strings.Join(nonEmpty(u.Provider, u.Region, u.InstanceType, u.OS, string(u.Purchase)), " "),
-				plural(int64(u.Hosts), "host"), report.FormatNumber(u.Hours, 2), sentence(u.Reason)))
-		}
-	}
-	if named > mostNotes {
-		out = append(out, fmt.Sprintf("... and %d more without a price; -o json lists all.", named-mostNotes))
-	}
-	for _, what := range []struct{ key, name string }{{"disk", "Disks"}, {"address", "Public addresses"}} {
-		if h := unpriced[what.key]; h > 0 {
-			out = append(out, fmt.Sprintf("%s of %s host hours have no price and are not in the cost: \"leanfleet prices update\" reads one, or a price sheet gives it.", what.name, report.FormatNumber(h, 2)))
-		}
-		if h := unknown[what.key]; h > 0 {
-			out = append(out, fmt.Sprintf("%s of %s host hours are unknown and not in the cost: an inventory states them.", what.name, report.FormatNumber(h, 2)))
-		}
-	}
-	return out
-}
-
-// sentence ends with a full stop unless it is a question.
-func sentence(s string) string {
-	if strings.HasSuffix(s, "?") {
-		return s
-	}
-	return s + "."
 }
 
 func newChargebackExplain(a *app) *cobra.Command {
@@ -617,14 +510,16 @@ func explainAnswer(a *app, r *chargeback.ExplainResult, loc *time.Location) answ
 	}
 	for i := range r.Pieces {
 		p := &r.Pieces[i]
-		price, unit, basis, asOf, source := report.Unknown("no_price"), report.Unknown("no_price"), report.Unknown("no_price"), report.Unknown("no_price"), report.Unknown("no_price")
+		reason := pieceReason(p)
+		none := report.Unknown(reason)
+		price, unit, basis, asOf, source := none, none, none, none, none
 		if u := p.Priced; u != nil {
 			price, unit, basis, asOf, source = report.Text(u.Price.Literal()), report.Text(u.Unit), report.Text(string(u.Basis)), text(u.AsOf), text(u.Source)
 		}
 		t.Rows = append(t.Rows, report.Row{
 			report.Time(p.From.In(loc)), report.Time(p.To.In(loc)), report.Number(p.Seconds, 0), report.Text(p.State), text(p.Group.String()),
 			tagsCell(p.Tags), report.Text(pieceText(p)), price, unit, basis, asOf, source,
-			moneyCell(a, p.Cost, "no_price"), moneyCell(a, p.Contracted, "no_price"), moneyCell(a, p.EffectiveCost, "no_price"), report.Text(strings.Join(p.Why, "; ")),
+			moneyCell(a, p.Cost, reason), moneyCell(a, p.Contracted, reason), moneyCell(a, p.EffectiveCost, reason), report.Text(strings.Join(p.Why, "; ")),
 		})
 	}
 	for i := range r.Lines {
@@ -633,18 +528,23 @@ func explainAnswer(a *app, r *chargeback.ExplainResult, loc *time.Location) answ
 		t.Totals = append(t.Totals, report.Row{report.Text("line"), empty, empty, empty, text(l.Group.String()), empty, empty, empty, empty, empty, empty, empty,
 			moneyCell(a, l.Cost, "no_price"), moneyCell(a, l.ContractedCost, "no_price"), moneyCell(a, l.EffectiveCost, "no_price"), empty})
 	}
-	for i, g := range r.Gaps {
-		if i == mostNotes {
-			t.Notes = append(t.Notes, fmt.Sprintf("... and %d more times without samples; -o json lists all.", len(r.Gaps)-mostNotes))
-			break
-		}
-		t.Notes = append(t.Notes, "Estimated, without samples: "+window(g, loc)+".")
-	}
+	t.Notes = append(t.Notes, gapNotes(r.Gaps, loc)...)
 	if len(r.Lines) == 0 {
 		t.Notes = append(t.Notes, "Nothing is charged for the host in this period.")
 	}
 	t.Notes = append(t.Notes, damageNotes(r.Damaged)...)
 	return answer{result: r, rows: r.Pieces, table: t}
+}
+
+// pieceReason is why a piece has no price, where it has none.
+func pieceReason(p *chargeback.Piece) string {
+	switch {
+	case p.What == "disk" && p.DiskType == "":
+		return chargeback.ReasonDisksUnknown
+	case p.What == "address" && p.Count == 0:
+		return chargeback.ReasonAddressesUnknown
+	}
+	return "no_price"
 }
 
 // pieceText is what a piece is charged for.

@@ -354,12 +354,48 @@ func priceAnswer(a *app, r *leanfleet.PriceResult) answer {
 	if later := slices.ContainsFunc(r.Offers, func(o leanfleet.PriceOffer) bool { return o.PriceBasis != "" }); later {
 		t.Notes = append(t.Notes, laterNote)
 	}
+	systems := slices.ContainsFunc(r.Offers, func(o leanfleet.PriceOffer) bool { return o.OS != r.Offers[0].OS })
 	for i := range r.Offers {
 		if o := &r.Offers[i]; !o.FullMonthPerHour.IsZero() {
-			t.Notes = append(t.Notes, fmt.Sprintf("Running all month costs %s an hour %s: the provider discounts sustained use, and own sheets count.", o.FullMonthPerHour, o.Purchase))
+			of := string(o.Purchase)
+			if systems {
+				of += " for " + o.OS
+			}
+			t.Notes = append(t.Notes, fmt.Sprintf("Running all month costs %s an hour %s: the provider discounts sustained use, and own sheets count.", o.FullMonthPerHour, of))
 		}
 	}
+	t.Notes = append(t.Notes, aboveNotes(r.Offers)...)
 	return answer{result: r, rows: r.Offers, table: t}
+}
+
+// aboveNotes name the offers that are dearer than on demand.
+func aboveNotes(offers []leanfleet.PriceOffer) []string {
+	var out []string
+	more := 0
+	for i := range offers {
+		o := &offers[i]
+		switch {
+		case o.AboveOnDemand.IsZero():
+			continue
+		case len(out) == mostNotes:
+			more++
+			continue
+		}
+		kind, price := "at list", o.PerHour
+		if !slices.ContainsFunc(offers, func(d leanfleet.PriceOffer) bool {
+			return d.Purchase == pricing.OnDemand && d.OS == o.OS && d.PerHour == o.AboveOnDemand
+		}) {
+			kind = "contracted"
+			if !o.Contracted.IsZero() {
+				price = o.Contracted
+			}
+		}
+		out = append(out, fmt.Sprintf("Dearer than on demand, %s: %s for %s costs %s an hour, on demand %s.", kind, strings.Join(nonEmpty(string(o.Purchase), o.Term.String()), " "), o.OS, price, o.AboveOnDemand))
+	}
+	if more > 0 {
+		out = append(out, fmt.Sprintf("... and %d more that are dearer than on demand; -o json lists all.", more))
+	}
+	return out
 }
 
 func contracted(r *leanfleet.PriceResult) bool {
