@@ -71,7 +71,8 @@ type StatusResult struct {
 	// Findings are sentences about what made the level what it is.
 	Findings []string     `json:"findings"`
 	Store    store.Status `json:"store"`
-	// BytesPerSample is what a sample takes in sealed files, nil without samples.
+	// BytesPerSample is about what a sample takes in sealed files, nil without any
+	// there.
 	BytesPerSample *float64 `json:"bytes_per_sample"`
 	// AgeSeconds is how long ago the newest sample ended; nil without samples.
 	AgeSeconds *float64 `json:"age_seconds"`
@@ -126,9 +127,16 @@ func (m *Monitor) Status(ctx context.Context, req StatusRequest) (StatusResult, 
 	}
 	now := m.options.Clock()
 	if s.Samples > 0 {
-		perSample := float64(s.DayBytes) / float64(s.Samples)
 		age := now.Sub(s.Seen.End).Seconds()
-		r.BytesPerSample, r.AgeSeconds = &perSample, &age
+		r.AgeSeconds = &age
+		sealed := s.Samples
+		if s.Head != nil {
+			sealed -= s.Head.Samples
+		}
+		if sealed > 0 && s.DayBytes > 0 {
+			perSample := float64(s.DayBytes) / float64(sealed)
+			r.BytesPerSample = &perSample
+		}
 	}
 	if space, err := diskspace.Of(s.Dir); err == nil {
 		r.Space = &space

@@ -22,6 +22,12 @@ type Sampler interface {
 	Sample(ctx context.Context) error
 }
 
+// Noter is a collector that has something to say to readers of its numbers, such
+// as that a container's limits are measured; [Status] has it.
+type Noter interface {
+	Notes() []string
+}
+
 // Options say when and how collectors are called.
 type Options struct {
 	// Now tells the wall clock, and the time passed on a clock that is never set.
@@ -71,6 +77,7 @@ type task struct {
 	Task
 	mu     sync.Mutex // held while it collects
 	status TaskStatus // guarded by the loop's mutex
+	notes  []string   // guarded by the loop's mutex
 	stated string     // what was stated last
 }
 
@@ -286,7 +293,12 @@ func (l *Loop) collect(ctx context.Context, t *task) {
 	}
 	samples := l.queue.add(kept)
 	wall, mono := l.opt.Now()
+	var notes []string
+	if n, ok := t.Collector.(Noter); ok {
+		notes = n.Notes()
+	}
 	l.count(func(s *Status) {
+		t.notes = notes
 		t.status.add(wall.Round(0), mono-begun, samples, err)
 		s.collected(mono-begun, samples, err != nil)
 	})

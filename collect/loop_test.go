@@ -87,6 +87,8 @@ func (c *counter) Statements(context.Context) ([]fleet.Statement, error) {
 	return []fleet.Statement{{Record: fleet.Record{Host: fleet.HostID(c.host), OS: "linux"}}}, nil
 }
 
+func (c *counter) Notes() []string { return []string{"a note of " + c.host} }
+
 // sink is an engine that can be told to fail.
 type sink struct {
 	*fleettest.Memory
@@ -378,7 +380,9 @@ func TestSamplesAndStatements(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, 2, nil)
 		time.Sleep(3*time.Minute + time.Second)
-		b.end("")
+		if s := b.end(""); len(s.Tasks[1].Notes) != 1 || s.Tasks[1].Notes[0] != "a note of host-0001" {
+			t.Errorf("notes %q", s.Tasks[1].Notes)
+		}
 		if n := b.hosts[0].samples; n != 33 { // eleven a minute: the twelfth is Collect's
 			t.Errorf("%d finer readings", n)
 		}

@@ -77,6 +77,9 @@ type TaskStatus struct {
 	LastErrorAt  time.Time     `json:"last_error_at,omitzero"`
 	Last         time.Duration `json:"last_ns"`
 	Longest      time.Duration `json:"longest_ns"`
+	// Notes are what the collector says to readers of its numbers, if it is a
+	// [Noter].
+	Notes []string `json:"notes,omitempty"`
 }
 
 func (s *Status) collected(d time.Duration, samples int, failed bool) {
@@ -118,6 +121,7 @@ func (l *Loop) Status() Status {
 	s.Tasks = make([]TaskStatus, len(l.tasks))
 	for i, t := range l.tasks {
 		s.Tasks[i] = t.status
+		s.Tasks[i].Notes = t.notes
 	}
 	return s
 }

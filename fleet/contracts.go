@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"time"
 )
 
@@ -103,6 +104,39 @@ type Statement struct {
 	// Clear names fields ("region", "disks", "tag_dept", by the columns of
 	// inventory files) that are no longer known.
 	Clear []string `json:"clear,omitempty"`
+	// Aliases are keys of the host beside Host and Name, or what kind of key
+	// Host is. They hold from From on, natural ones at all times.
+	Aliases []Alias `json:"aliases,omitempty"`
+	// Inferred says that State, running or stopped in [From, To), is a conclusion
+	// that nobody stated: it is learned where no state is known, and gives way to
+	// any that is stated. Nothing else can be stated with it.
+	Inferred bool `json:"inferred,omitempty"`
+}
+
+// Clone returns a copy that shares nothing with s.
+func (s Statement) Clone() Statement {
+	s.Record = s.Record.Clone()
+	s.Clear, s.Aliases = slices.Clone(s.Clear), slices.Clone(s.Aliases)
+	return s
+}
+
+// AliasKind says what a key of a host is.
+type AliasKind string
+
+// The kinds of keys that can be stated. An instance id and a machine id are
+// natural: they belong to one host at all times. A resource id or a host name
+// comes again with another host, which then takes it over.
+const (
+	AliasInstance AliasKind = "instance_id" // a cloud's id of the instance
+	AliasMachine  AliasKind = "machine_id"  // the operating system's id
+	AliasResource AliasKind = "resource_id" // a cloud's path of names to the instance
+	AliasHostName AliasKind = "host_name"   // what the machine calls itself
+)
+
+// Alias is a key by which a host is found.
+type Alias struct {
+	Kind AliasKind `json:"kind"`
+	Key  string    `json:"key"`
 }
 
 // Put is how statements are to be written.

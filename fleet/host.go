@@ -126,6 +126,8 @@ type Record struct {
 	// Stated is the effective time at which an inventory stated State: evidence
 	// that the host was in it then. Zero when nobody stated a state.
 	Stated time.Time `json:"stated,omitzero"`
+	// Inferred says that State is a conclusion: no inventory stated it.
+	Inferred bool `json:"state_inferred,omitzero"`
 	// Seen runs from the start of the host's first sample to the end of its
 	// last one, over all its records. A Source fills it; it is empty for a host
 	// without samples and ignored when a record is written.

@@ -16,7 +16,7 @@ func fullRecord() fleet.Record {
 		Host: "aws/1/i-1", Name: "web-1", From: day, To: day.AddDate(0, 1, 0), Provider: "aws", Account: "1", Region: "eu-1", Zone: "eu-1a",
 		InstanceType: "m5.large", OS: "linux", Arch: "amd64", State: fleet.StateRunning, Purchase: fleet.PurchaseSpot,
 		Capacity: fleet.Capacity{VCPUs: 2, MemoryBytes: 8 << 30}, CapacityFrom: "catalogue", Disks: []fleet.Disk{{Type: "gp3", GiB: 100}},
-		Addresses: &two, OwnedBy: "asg", Tags: fleet.Tags{"dept": "eng", "region": "north", "note": ""}, Origin: fleet.OriginCloud, Stated: day, Seen: fleet.Window{Start: day, End: day.AddDate(0, 0, 1)},
+		Addresses: &two, OwnedBy: "asg", Tags: fleet.Tags{"dept": "eng", "region": "north", "note": ""}, Origin: fleet.OriginCloud, Inferred: true, Stated: day, Seen: fleet.Window{Start: day, End: day.AddDate(0, 0, 1)},
 	}
 }
 
@@ -123,5 +123,21 @@ func TestParseStateAndPurchase(t *testing.T) {
 	}
 	if got, err := fleet.ParsePurchaseOption("free"); err == nil {
 		t.Errorf("free is %q", got)
+	}
+}
+
+// TestStatementClone: a clone of a statement shares nothing with it.
+func TestStatementClone(t *testing.T) {
+	whole := func() fleet.Statement {
+		return fleet.Statement{Record: fullRecord(), Clear: []string{"os"}, Aliases: []fleet.Alias{{Kind: fleet.AliasMachine, Key: "m"}}, Inferred: true}
+	}
+	s := whole()
+	c := s.Clone()
+	if !reflect.DeepEqual(c, whole()) {
+		t.Errorf("the clone is %+v", c)
+	}
+	c.Clear[0], c.Aliases[0].Key, c.Tags["dept"] = "x", "x", "x"
+	if !reflect.DeepEqual(s, whole()) {
+		t.Errorf("it changed to %+v", s)
 	}
 }

@@ -59,6 +59,11 @@ func TestPutRefuses(t *testing.T) {
 		"statement 2 of 2 (name \"n\"): the host is":    {Record: fleet.Record{Name: "n"}},
 		"host bad: the year 10000 is out of range":      {Record: fleet.Record{Host: "bad", From: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}},
 		"host bad: valid_from 2024-01-02T00:00:00Z is ": {Record: fleet.Record{Host: "bad", From: day(1), To: day(1)}},
+		"host bad: alias \"k\": unknown kind \"name\"":  {Record: fleet.Record{Host: "bad"}, Aliases: []fleet.Alias{{Kind: AliasName, Key: "k"}}},
+		"host bad: alias of kind machine_id: the key":   {Record: fleet.Record{Host: "bad"}, Aliases: []fleet.Alias{{Kind: fleet.AliasMachine}}},
+		"host bad: only a state is inferred":            {Record: fleet.Record{Host: "bad", State: fleet.StateStopped, OS: "linux", From: day(1), To: day(2)}, Inferred: true},
+		"host bad: the state \"terminated\" cannot":     {Record: fleet.Record{Host: "bad", State: fleet.StateTerminated, From: day(1), To: day(2)}, Inferred: true},
+		"host bad: an inferred state needs":             {Record: fleet.Record{Host: "bad", State: fleet.StateStopped, From: day(1)}, Inferred: true},
 	} {
 		b := NewBook(nil)
 		_, err := b.Put([]fleet.Statement{good, s}, fleet.Put{At: day(1)})
@@ -191,6 +196,7 @@ func TestSeenOnly(t *testing.T) {
 
 func TestUnmarshalRefuses(t *testing.T) {
 	for doc, want := range map[string]string{
+		`{"version":1,"host":"h","fields":{"region":[{"value":"r","inferred":true}]}}`: "read host h: field region: value 1 cannot be inferred",
 		`{`:                                   "read a host: ",
 		`{"version":2,"host":"h"}`:            "read host h: its document has version 2, this program reads version 1",
 		`{"version":1}`:                       "read host : the id is missing",
@@ -420,5 +426,37 @@ func TestUnmarshalAll(t *testing.T) {
 	none := NewBook(nil)
 	if wrong, err := none.UnmarshalAll(documents); err == nil || wrong != 123 || len(none.Hosts()) != 0 {
 		t.Errorf("document %d, %v, %d hosts", wrong, err, len(none.Hosts()))
+	}
+}
+
+// TestOldDocuments: documents from before keys had kinds are read, and what kind
+// a key is is learned.
+func TestOldDocuments(t *testing.T) {
+	b := NewBook(nil)
+	old := `{"version":1,"host":"i-1","keyed":true,"fields":{"name":[{"value":"web"}]},"aliases":[{"key":"i-1","kind":"key"},{"key":"web","kind":"name"}]}`
+	if err := b.Unmarshal([]byte(old)); err != nil {
+		t.Fatal(err)
+	}
+	s := fleet.Statement{Record: fleet.Record{Host: "i-1"}, Aliases: []fleet.Alias{{Kind: fleet.AliasInstance, Key: "i-1"}, {Kind: fleet.AliasHostName, Key: "web"}}}
+	r, err := b.Put([]fleet.Statement{s}, fleet.Put{At: day(1)})
+	if err != nil || r.Unchanged != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	h, _ := b.Host("i-1")
+	if len(h.Aliases) != 2 || h.Aliases[0].Kind != fleet.AliasInstance || h.Aliases[1].Kind != AliasName {
+		t.Errorf("%+v", h.Aliases)
+	}
+}
+
+// TestDowntime: a boot after the last sample is a stop, unless it is soon.
+func TestDowntime(t *testing.T) {
+	for boot, want := range map[time.Time]bool{day(0): false, day(1): false, day(1).Add(4 * time.Minute): false, day(1).Add(5 * time.Minute): true, day(2): true} {
+		w, ok := Downtime(day(1), boot, 5*time.Minute)
+		if ok != want || ok && (w.Start != day(1) || w.End != boot) {
+			t.Errorf("boot at %s: %s, %v", boot, w, ok)
+		}
+	}
+	if _, ok := Downtime(time.Time{}, day(1), 0); ok {
+		t.Error("a host that was never measured was down")
 	}
 }

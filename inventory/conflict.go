@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -9,8 +10,9 @@ import (
 
 // Kinds of conflicts.
 const (
-	conflictRows = "rows" // statements about a field contradict each other
-	conflictName = "name" // another host has the name
+	conflictRows  = "rows"  // statements about a field contradict each other
+	conflictName  = "name"  // another host has the name
+	conflictAlias = "alias" // or the key
 )
 
 // conflict is a contradiction that waits for somebody to settle it.
@@ -40,6 +42,7 @@ func (w *writing) conflict(id fleet.HostID, c conflict) {
 		return
 	}
 	h.conflicts = append(h.conflicts, c)
+	slices.SortStableFunc(h.conflicts, func(a, b conflict) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Key, b.Key)) })
 }
 
 // settle forgets a conflict.
@@ -53,13 +56,14 @@ func (w *writing) settle(id fleet.HostID, kind, key string) {
 
 // Conflicts returns the contradictions that stand, by host: those no later
 // statement settled. A conflict about a name ends, too, when the host is
-// renamed, terminated or merged.
+// renamed, terminated or merged, one about another key when it is terminated or
+// merged.
 func (b *Book) Conflicts() []fleet.Conflict {
 	var out []fleet.Conflict
 	for _, id := range b.Hosts() {
 		h := b.get(id)
 		for _, c := range h.conflicts {
-			if c.Kind == conflictName && !b.stands(h, c.Key) {
+			if c.Kind == conflictName && !b.stands(h, c.Key) || c.Kind == conflictAlias && !b.standsAlias(h, c.Key) {
 				continue
 			}
 			out = append(out, fleet.Conflict{Host: id, Reason: c.Reason})
@@ -72,10 +76,16 @@ func (b *Book) Conflicts() []fleet.Conflict {
 func (b *Book) stands(h *host, name string) bool {
 	timeline := b.Timeline(h.id)
 	last := &timeline[len(timeline)-1]
-	if last.Name != name || last.State == fleet.StateTerminated {
+	return last.Name == name && b.standsAlias(h, name)
+}
+
+// standsAlias says whether a key still does not find a host.
+func (b *Book) standsAlias(h *host, key string) bool {
+	timeline := b.Timeline(h.id)
+	if timeline[len(timeline)-1].State == fleet.StateTerminated {
 		return false
 	}
-	for _, c := range b.claims(name) {
+	for _, c := range b.claims(key) {
 		if c.to.IsZero() && b.canonical(c.host) == h.id {
 			return false
 		}

@@ -8,10 +8,10 @@ import (
 )
 
 // AliasKind says what a key of a host is.
-type AliasKind string
+type AliasKind = fleet.AliasKind
 
-// The kinds of keys. A natural key (an instance id, a machine id) belongs to
-// one host; a name can be taken over.
+// The kinds of keys beside those that statements name (see [fleet.AliasKind]): a
+// natural key of which nobody said more, and a name, which can be taken over.
 const (
 	AliasKey  AliasKind = "key"
 	AliasName AliasKind = "name"
@@ -37,6 +37,7 @@ const (
 	Changed   = "changed"   // was otherwise before
 	Corrected = "corrected" // was wrong
 	Dropped   = "dropped"   // a stated capacity of the instance type before
+	Inferred  = "inferred"  // a state that nobody stated
 	Named     = "named"     // found by a further key
 	Unnamed   = "unnamed"   // no longer found by it
 	Merged    = "merged"    // found to be one with another host
@@ -46,7 +47,8 @@ const (
 type Change struct {
 	// Field is a column of inventory files, "alias" or "host".
 	Field string `json:"field"`
-	// Kind is learned, changed, corrected, dropped, named, unnamed or merged.
+	// Kind is learned, changed, corrected, dropped, inferred, named, unnamed or
+	// merged.
 	Kind string `json:"kind"`
 	// From and To are the values before and after as inventory files write
 	// them; empty is unknown (or an empty tag).
@@ -64,7 +66,7 @@ type Entry struct {
 	Who    string       `json:"who,omitzero"`
 	Why    string       `json:"why,omitzero"`
 	Origin fleet.Origin `json:"origin,omitzero"`
-	// Action is added, learned, changed, corrected, named, unnamed or merged:
+	// Action is added, learned, changed, corrected, inferred, named, unnamed or merged:
 	// the weightiest of the changes.
 	Action  string   `json:"action"`
 	Changes []Change `json:"changes,omitempty"`
@@ -121,7 +123,7 @@ func (b *Book) Host(id fleet.HostID) (Host, bool) {
 
 // weight orders actions, so that an entry is called by its weightiest.
 func weight(action string) int {
-	return slices.Index([]string{Named, Unnamed, Learned, Corrected, Dropped, Changed, Merged, Added}, action)
+	return slices.Index([]string{Named, Unnamed, Inferred, Learned, Corrected, Dropped, Changed, Merged, Added}, action)
 }
 
 // note adds changes to the entry of the write under way, the last one of the

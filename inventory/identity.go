@@ -139,7 +139,7 @@ func (b *Book) index(h *host, key string) {
 	}
 	for _, a := range h.aliases {
 		if a.Key == key {
-			list = append(list, claim{h.id, a.Kind == AliasKey, a.From, a.To})
+			list = append(list, claim{h.id, isNatural(a.Kind), a.From, a.To})
 		}
 	}
 	if len(list) == 0 {
@@ -149,13 +149,14 @@ func (b *Book) index(h *host, key string) {
 	m[key] = list
 }
 
-// cut ends a host's name in a window, and says whether it had it then.
-func (w *writing) cut(id fleet.HostID, key string, out fleet.Window) bool {
+// cut ends a host's key of some kinds in a window, and says whether it had it
+// then.
+func (w *writing) cut(id fleet.HostID, key string, out fleet.Window, kinds func(AliasKind) bool) bool {
 	h := w.book.write(id)
 	list := h.aliases[:0:0]
 	done := false
 	for _, x := range h.aliases {
-		if x.Key != key || x.Kind != AliasName || !startsBefore(out.Start, x.To) || !startsBefore(x.From, out.End) {
+		if x.Key != key || !kinds(x.Kind) || !startsBefore(out.Start, x.To) || !startsBefore(x.From, out.End) {
 			list = append(list, x)
 			continue
 		}
@@ -210,7 +211,7 @@ func (w *writing) claim(id fleet.HostID, key string, kind AliasKind, valid fleet
 		return ""
 	}
 	for _, l := range losers { // for as long as the statement holds
-		if w.cut(l, key, fleet.Window{Start: at, End: valid.End}) {
+		if w.cut(l, key, fleet.Window{Start: at, End: valid.End}, func(k AliasKind) bool { return !isNatural(k) }) {
 			w.note(w.book.write(w.book.canonical(l)), Change{Field: "alias", Kind: Unnamed, From: key, Effective: at, Until: valid.End})
 		}
 	}

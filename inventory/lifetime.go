@@ -125,3 +125,14 @@ func phasesOf(timeline []fleet.Record) []phase {
 	}
 	return out
 }
+
+// Downtime is the time in which a host was down of which nobody stated anything,
+// as its boot tells: from the end of its last sample before, to the boot. It is
+// false where the host booted before that end, so that it ran unmeasured since,
+// and where the time is shorter than least: it was started again.
+func Downtime(lastSample, boot time.Time, least time.Duration) (fleet.Window, bool) {
+	if lastSample.IsZero() || boot.Sub(lastSample) < max(least, 1) {
+		return fleet.Window{}, false
+	}
+	return fleet.Window{Start: clean(lastSample), End: clean(boot)}, true
+}

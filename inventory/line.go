@@ -11,10 +11,14 @@ type span struct {
 	value  string
 	known  bool
 	stated time.Time // state only: the earliest time at which it was stated
-	write  int       // index into the host's history
+	// inferred, state only: a conclusion that gives way to what is stated.
+	inferred bool
+	write    int // index into the host's history
 }
 
-func (s span) same(o span) bool { return s.known == o.known && s.value == o.value }
+func (s span) same(o span) bool {
+	return s.known == o.known && s.value == o.value && s.inferred == o.inferred
+}
 
 // line is a field over all time: the first span begins at zero, every next one
 // later and with another value. A nil line is unknown throughout. Lines are
@@ -110,6 +114,74 @@ func (l line) fill(o line, write int) line {
 			}
 			x.from, x.write = latest(x.from, s.from), write
 			out = out.set(x, to)
+		}
+	}
+	return out
+}
+
+// said is the line without what was inferred.
+func (l line) said() line {
+	if !slices.ContainsFunc(l, func(s span) bool { return s.inferred }) {
+		return l
+	}
+	out := slices.Clone(l)
+	for i := range out {
+		if out[i].inferred {
+			out[i] = span{from: out[i].from}
+		}
+	}
+	return out.compact()
+}
+
+// around cuts out of the pieces of an op what was inferred of the time before
+// it: the op says nothing of that.
+func (l line) around(pieces []piece, at time.Time) []piece {
+	for i, s := range l {
+		end := l.end(i)
+		if !s.inferred || end.IsZero() || end.After(at) {
+			continue
+		}
+		var out []piece
+		for _, p := range pieces {
+			if s.from.Before(p.from) || endsBefore(p.to, end) {
+				out = append(out, p)
+				continue
+			}
+			before, after := p, p
+			before.to, after.from = s.from, end
+			for _, part := range []piece{before, after} {
+				if startsBefore(part.from, part.to) {
+					out = append(out, part)
+				}
+			}
+		}
+		pieces = out
+	}
+	return pieces
+}
+
+// infer returns the line with s where nobody stated a value: where none is known,
+// and where one was only learned for the time before it was stated.
+func (l line) infer(s span, to time.Time) line {
+	old := l.whole()
+	out := old
+	for i, x := range old {
+		end := old.end(i)
+		switch {
+		case x.inferred:
+			continue
+		case x.known && (x.stated.IsZero() || !x.stated.After(x.from)):
+			continue
+		case x.known && endsBefore(x.stated, end):
+			end = x.stated
+		}
+		piece := s
+		piece.from = latest(s.from, x.from)
+		if endsBefore(to, end) {
+			end = to
+		}
+		if startsBefore(piece.from, end) {
+			out = out.set(piece, end)
 		}
 	}
 	return out

@@ -41,6 +41,8 @@ type spanDocument struct {
 	Value  *string   `json:"value"`
 	Stated time.Time `json:"stated,omitzero"`
 	Write  int       `json:"write,omitzero"`
+	// Inferred is set of a state that nobody stated.
+	Inferred bool `json:"inferred,omitzero"`
 }
 
 // Marshal returns all that is known of a host, under its exact id: a JSON
@@ -63,7 +65,7 @@ func (b *Book) Marshal(id fleet.HostID) ([]byte, error) {
 	for _, n := range h.lines {
 		list := make([]spanDocument, len(n.line))
 		for i, s := range n.line {
-			list[i] = spanDocument{From: s.from, Stated: s.stated, Write: s.write}
+			list[i] = spanDocument{From: s.from, Stated: s.stated, Write: s.write, Inferred: s.inferred}
 			if s.known {
 				list[i].Value = &s.value
 			}
@@ -239,7 +241,7 @@ func (d *document) read(all []field, fields []fieldSpans) (*host, error) {
 	for i := range h.aliases {
 		a := &h.aliases[i]
 		a.From, a.To, a.At = clean(a.From), clean(a.To), clean(a.At)
-		if a.Key == "" || (a.Kind != AliasKey && a.Kind != AliasName) || !startsBefore(a.From, a.To) || !inRange(a.From) || !inRange(a.To) {
+		if a.Key == "" || (a.Kind != AliasKey && a.Kind != AliasName && !isAliasKind(a.Kind)) || !startsBefore(a.From, a.To) || !inRange(a.From) || !inRange(a.To) {
 			return nil, fmt.Errorf("alias %d (%q) is not one", i+1, a.Key)
 		}
 	}
@@ -267,9 +269,12 @@ func readLine(all []field, column string, list []spanDocument, l line) (line, er
 		return nil, fmt.Errorf("it does not begin at the beginning of time")
 	}
 	for i, s := range list {
-		l[i] = span{from: clean(s.From), known: s.Value != nil, stated: clean(s.Stated), write: max(s.Write, 0)}
+		l[i] = span{from: clean(s.From), known: s.Value != nil, stated: clean(s.Stated), write: max(s.Write, 0), inferred: s.Inferred}
 		if s.Value != nil {
 			l[i].value = *s.Value
+		}
+		if s.Inferred && (column != "state" || s.Value == nil) {
+			return nil, fmt.Errorf("value %d cannot be inferred", i+1)
 		}
 		var scratch fleet.Record
 		if err := setField(all, &scratch, column, l[i].value); err != nil && (l[i].known || !isField(all, column)) {

@@ -31,7 +31,7 @@ func (w *writing) identify(rows []*row) {
 	for _, named := range []bool{false, true} {
 		for _, of := range unknown {
 			if (nameOf(of) != nil) == named {
-				w.introduce(of)
+				w.introduce(of, rows)
 			}
 		}
 	}
@@ -139,7 +139,7 @@ func (w *writing) passedOn(name string, id fleet.HostID, at time.Time) bool {
 
 // introduce adds the key of rows to the book: to the host whose name they
 // state, if that is all it is known by, else as a new host.
-func (w *writing) introduce(of []*row) {
+func (w *writing) introduce(of, rows []*row) {
 	key := string(of[0].Host)
 	for _, r := range of {
 		w.origin = r.origin
@@ -148,24 +148,24 @@ func (w *writing) introduce(of []*row) {
 			r.host = id
 			continue
 		}
-		named := nameOf(of)
-		if named == nil {
-			r.host, r.added = w.newHost(key, "", r.at), true
-			continue
-		}
-		if slices.ContainsFunc(of, func(r *row) bool { return r.ambiguous != "" }) {
-			ok = false
-		} else {
-			id, ok = w.adopter(named)
+		name := ""
+		id, ok = w.byAlias(of, rows)
+		if named := nameOf(of); named != nil {
+			name = named.Name
+			if !ok && !slices.ContainsFunc(of, func(r *row) bool { return r.ambiguous != "" }) {
+				id, ok = w.adopter(named)
+				ok = ok && !w.otherMachine(of, id)
+			}
 		}
 		if !ok {
-			r.host, r.added = w.newHost(key, named.Name, r.at), true
+			r.host, r.added = w.newHost(key, name, r.at), true
 			continue
 		}
 		r.host = id
 		h := w.book.changed(id)
-		h.keyed = true
-		w.claim(id, key, AliasKey, fleet.Window{}, r.at)
+		kind := ownKind(of)
+		h.keyed = h.keyed || isNatural(kind)
+		w.claim(id, key, kind, fleet.Window{}, r.at)
 		w.note(h, Change{Field: "alias", Kind: Named, To: key})
 	}
 }
@@ -174,7 +174,7 @@ func (w *writing) introduce(of []*row) {
 // that has the row's name then, if the name is all it is known by.
 func (w *writing) adopter(r *row) (fleet.HostID, bool) {
 	id, ok := w.book.holder(r.Name, r.at)
-	if !ok || w.book.get(id).keyed {
+	if !ok || w.book.get(id).keyed || w.book.natural(r.Name, r.at) {
 		return "", false
 	}
 	return id, true
@@ -191,7 +191,7 @@ func (w *writing) keep(r *row) {
 	h.keyed = true
 	h.aliases = slices.Clone(h.aliases)
 	for i := range h.aliases {
-		if a := &h.aliases[i]; a.Key == string(h.id) && a.To.IsZero() {
+		if a := &h.aliases[i]; a.Key == string(h.id) && a.Kind == AliasName && a.To.IsZero() {
 			a.Kind = AliasKey
 			w.book.index(h, a.Key)
 		}
@@ -304,7 +304,7 @@ func (w *writing) rename(id fleet.HostID, p piece) {
 	if p.kind != Changed || !p.old.known {
 		return
 	}
-	w.cut(id, p.old.value, fleet.Window{Start: p.from, End: p.to})
+	w.cut(id, p.old.value, fleet.Window{Start: p.from, End: p.to}, func(k AliasKind) bool { return k == AliasName })
 }
 
 // name gives a host the name an op states, where no other host has it.

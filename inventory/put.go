@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -66,6 +67,7 @@ func (b *Book) Put(statements []fleet.Statement, put fleet.Put) (fleet.PutResult
 			w.name(of[0].host, &names[i][j])
 		}
 	}
+	w.aliases(rows)
 	for _, of := range groups {
 		w.count(of)
 	}
@@ -106,7 +108,13 @@ func readRows(all []field, statements []fleet.Statement, put fleet.Put) ([]*row,
 				return nil, fmt.Errorf("host %s: the year %d is out of range", s.Host, t.Year())
 			}
 		}
-		if r.fields, err = fieldsOf(all, s); err != nil {
+		if err = checkAliases(s.Aliases); err == nil {
+			r.fields, err = fieldsOf(all, s)
+		}
+		if err == nil && s.Inferred {
+			err = r.checkInferred()
+		}
+		if err != nil {
 			return nil, fmt.Errorf("host %s: %w", s.Host, err)
 		}
 		rows[i] = r
@@ -115,6 +123,19 @@ func readRows(all []field, statements []fleet.Statement, put fleet.Put) ([]*row,
 		return cmp.Or(cmp.Compare(a.Host, b.Host), a.from.Compare(b.from), a.to.Compare(b.to), cmp.Compare(a.Name, b.Name))
 	})
 	return rows, nil
+}
+
+// checkInferred says what is wrong with a row of an inferred state.
+func (r *row) checkInferred() error {
+	switch {
+	case len(r.fields) != 1 || r.fields[0].column != "state" || len(r.Aliases) > 0:
+		return errors.New("only a state is inferred, and nothing is stated with it")
+	case r.State != fleet.StateRunning && r.State != fleet.StateStopped:
+		return fmt.Errorf("the state %q cannot be inferred", r.State)
+	case r.from.IsZero() || r.to.IsZero():
+		return errors.New("an inferred state needs valid_from and valid_to")
+	}
+	return nil
 }
 
 // inRange says whether a time can be kept: zero, or of a year with four digits.
@@ -151,7 +172,37 @@ func (w *writing) apply(rows []*row) (names []op) {
 			names = append(names, o)
 		}
 	}
+	w.infer(id, rows)
 	return names
+}
+
+// infer learns the states that rows conclude, where nobody stated one.
+func (w *writing) infer(id fleet.HostID, rows []*row) {
+	var list []*row
+	for _, r := range rows {
+		if r.Inferred {
+			list = append(list, r)
+		}
+	}
+	slices.SortFunc(list, func(a, b *row) int {
+		return cmp.Or(a.from.Compare(b.from), a.to.Compare(b.to), cmp.Compare(a.State, b.State), cmp.Compare(a.origin, b.origin))
+	})
+	for _, r := range list {
+		w.origin = r.origin
+		old := w.book.get(id).line("state").whole()
+		l := old.infer(span{from: r.from, value: string(r.State), known: true, stated: r.from, inferred: true}, r.to)
+		if slices.Equal(l, old) {
+			continue
+		}
+		h := w.book.changed(id)
+		w.note(h, Change{Field: "state", Kind: Inferred, To: string(r.State), Effective: r.from, Until: r.to})
+		for i := range l {
+			if l[i].inferred && !slices.Contains(old, l[i]) {
+				l[i].write = w.entries[id]
+			}
+		}
+		h.setLine("state", l)
+	}
 }
 
 // count counts what became of the rows of one host.
@@ -168,7 +219,7 @@ func (w *writing) count(rows []*row) {
 		w.result.Changed++
 	case action == Corrected:
 		w.result.Corrected++
-	case action == Learned || action == Named:
+	case action == Learned || action == Named || action == Inferred:
 		w.result.Learned++
 	case !slices.ContainsFunc(w.result.Conflicts, func(c fleet.Conflict) bool { return c.Host == h.id }):
 		w.result.Unchanged++
@@ -180,6 +231,9 @@ func (w *writing) extend(id fleet.HostID, rows []*row) {
 	h := w.book.get(id)
 	launched, ended := h.launched, h.ended
 	for _, r := range rows {
+		if r.Inferred {
+			continue
+		}
 		launched = earliest(launched, r.from)
 		ended = latest(ended, r.to)
 	}
@@ -210,6 +264,9 @@ func (w *writing) plan(id fleet.HostID, rows []*row) []op {
 	byField := map[string][]op{}
 	var columns []string
 	for _, r := range rows {
+		if r.Inferred {
+			continue
+		}
 		for _, s := range r.fields {
 			if byField[s.column] == nil {
 				columns = append(columns, s.column)
@@ -353,8 +410,9 @@ func (o *op) add(list []piece, old span, from, to time.Time, correct bool) []pie
 
 // write applies an op, one of ops, to a host, and says whether that changed anything.
 func (w *writing) write(id fleet.HostID, o *op, ops []op) bool {
-	l := w.book.get(id).line(o.column)
-	pieces, reason := o.pieces(l, w.put.Correct)
+	old := w.book.get(id).line(o.column)
+	pieces, reason := o.pieces(old.said(), w.put.Correct)
+	pieces = old.around(pieces, o.at)
 	if reason != "" {
 		w.conflict(id, conflict{Kind: conflictRows, Key: o.column, Reason: reason})
 		return false

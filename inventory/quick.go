@@ -215,6 +215,8 @@ func (q *quick) spans() []spanDocument {
 				s.Stated = q.time()
 			case "write":
 				s.Write = q.int()
+			case "inferred":
+				s.Inferred = q.bool()
 			default:
 				q.fail()
 			}

@@ -21,7 +21,8 @@ import (
 //	types m5.large 2 8GiB         a row of the types table
 //	at T                          the clock of what follows
 //	put host=i-1 name=web ...     a statement by columns; also clear=region,tag_dept,
-//	                              and of the write: effective= who= why= origin= correct
+//	                              alias_KIND=KEY, inferred, and of the write:
+//	                              effective= who= why= origin= correct
 //	and host=i-2 ...              a further row of the same put
 //	samples KEY FROM TO           samples of a host come in
 //	merge INTO FROM
@@ -224,7 +225,13 @@ func (s *script) put(t *testing.T, lines []string) []string {
 // state sets a column of a statement.
 func state(t *testing.T, s *fleet.Statement, column, v string) {
 	t.Helper()
+	if kind, ok := strings.CutPrefix(column, "alias_"); ok {
+		s.Aliases = append(s.Aliases, fleet.Alias{Kind: fleet.AliasKind(kind), Key: v})
+		return
+	}
 	switch column {
+	case "inferred":
+		s.Inferred = true
 	case "host":
 		s.Host = fleet.HostID(v)
 	case "origin":
@@ -271,6 +278,9 @@ func showRecord(r *fleet.Record) string {
 			v += "(" + r.CapacityFrom + ")"
 		case "state":
 			v += "@" + show(r.Stated)
+			if r.Inferred {
+				v += "(inferred)"
+			}
 		}
 		parts = append(parts, f.column+"="+v)
 	}

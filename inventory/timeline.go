@@ -101,7 +101,7 @@ func (h *host) record(all []field, r *fleet.Record, types Types) {
 		}
 		write = max(write, s.write)
 		if n.column == "state" {
-			r.Stated = s.stated
+			r.Stated, r.Inferred = s.stated, s.inferred
 		}
 	}
 	if r.Name == "" && !h.keyed {

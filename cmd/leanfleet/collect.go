@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,8 +15,11 @@ import (
 	"github.com/leanfleet/leanfleet/collect"
 	"github.com/leanfleet/leanfleet/collect/local"
 	"github.com/leanfleet/leanfleet/fleet"
+	"github.com/leanfleet/leanfleet/hosts"
 	"github.com/leanfleet/leanfleet/internal/config"
+	"github.com/leanfleet/leanfleet/internal/report"
 	"github.com/leanfleet/leanfleet/internal/server"
+	"github.com/leanfleet/leanfleet/inventory"
 )
 
 func newCollect(a *app) *cobra.Command {
@@ -85,6 +89,9 @@ func (a *app) collect(ctx context.Context, o local.Options) (err error) {
 	if settings.Dir, err = a.directory(); err != nil {
 		return err
 	}
+	if err := server.Private(settings.Dir); err != nil {
+		return err
+	}
 	var loop *collect.Loop
 	settings.Who, settings.Collecting = "collect", func() collect.Status { return loop.Status() }
 	m, err := leanfleet.Open(ctx, settings)
@@ -94,7 +101,10 @@ func (a *app) collect(ctx context.Context, o local.Options) (err error) {
 	defer func() { err = errors.Join(err, m.Close()) }()
 	loop, err = collect.New(m, []collect.Task{{Name: string(c.Host()), Collector: c}}, collect.Options{
 		Now: o.Now, Interval: o.Interval,
-		State: func(ctx context.Context, list []fleet.Statement) error { return a.stateMeasured(ctx, m, list) },
+		State: func(ctx context.Context, list []fleet.Statement) error {
+			boot, _ := c.Boot()
+			return a.stateMeasured(ctx, m, list, boot, max(leastDowntime, 2*o.Interval))
+		},
 	})
 	if err != nil {
 		return usage(err)
@@ -103,11 +113,8 @@ func (a *app) collect(ctx context.Context, o local.Options) (err error) {
 	if err != nil {
 		return err
 	}
-	handler := server.Handler(server.Options{Monitor: m, Session: func(s server.Settings) (*leanfleet.Monitor, error) { return a.session(m, s) }})
+	handler := server.Handler(server.Options{Monitor: m, Version: version, Session: func(s server.Settings) (*leanfleet.Monitor, error) { return a.session(m, s) }})
 	a.note("Measuring %s every %s into %s; Ctrl-C ends it.", c.Host(), o.Interval, settings.Dir)
-	for _, n := range c.Notes() {
-		a.note("%s", n)
-	}
 	err = together(ctx,
 		func(ctx context.Context) error { return server.Serve(ctx, l, handler) },
 		loop.Run,
@@ -117,35 +124,75 @@ func (a *app) collect(ctx context.Context, o local.Options) (err error) {
 	return err
 }
 
-// stateMeasured writes what a measured machine says of itself. Where an
-// inventory knows a name or a system, that counts.
-func (a *app) stateMeasured(ctx context.Context, m *leanfleet.Monitor, list []fleet.Statement) error {
-	records, err := m.Records(ctx, fleet.Selector{}, fleet.Window{})
-	if err != nil {
-		return err
-	}
+// leastDowntime is the time between a sample and a boot that is more than a
+// restart.
+const leastDowntime = 5 * time.Minute
+
+// stateMeasured writes what a measured machine says of itself, and whether it was
+// down before it booted. Where an inventory knows a name or a system, that counts.
+func (a *app) stateMeasured(ctx context.Context, m *leanfleet.Monitor, list []fleet.Statement, boot time.Time, least time.Duration) error {
 	for i := range list {
-		for _, r := range records {
-			if r.Host != list[i].Host {
-				continue
-			}
-			if r.Name != "" && r.Name != string(r.Host) {
-				list[i].Name = ""
-			}
+		s := &list[i]
+		known, err := m.HostHistory(ctx, hosts.HistoryRequest{Host: string(s.Host)})
+		if errors.Is(err, fleet.ErrUnknownHost) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if namedByOthers(&known) {
+			s.Name = ""
+		}
+		var last time.Time // of its samples
+		for _, r := range known.Records {
 			if r.OS != "" {
-				list[i].OS = ""
+				s.OS = ""
+			}
+			last = r.Seen.End
+		}
+		if down, ok := inventory.Downtime(last, boot, least); ok {
+			inferred := fleet.Statement{Record: fleet.Record{Host: s.Host, State: fleet.StateStopped, From: down.Start, To: down.End}, Inferred: true}
+			put := fleet.Put{Why: "no sample before it booted at " + down.End.Format(time.RFC3339), Origin: fleet.OriginAgent}
+			if _, err := m.PutRecords(ctx, []fleet.Statement{inferred}, put); err != nil {
+				return err
 			}
 		}
 	}
-	_, err = m.PutRecords(ctx, list, fleet.Put{Why: "measured here", Origin: fleet.OriginAgent})
+	r, err := m.PutRecords(ctx, list, fleet.Put{Why: "measured here", Origin: fleet.OriginAgent})
+	for _, c := range r.Conflicts {
+		a.complain(fmt.Errorf("not applied: %s: %s", c.Host, c.Reason))
+	}
 	return err
+}
+
+// namedByOthers says whether a host has a name that is more than its id, or what
+// the machine calls itself.
+func namedByOthers(h *hosts.HistoryResult) bool {
+	own := map[string]bool{"": true, string(h.Host): true}
+	for _, e := range h.Writes {
+		for _, c := range e.Changes {
+			switch {
+			case c.Field != "name" || c.To == "":
+			case e.Origin == fleet.OriginAgent:
+				own[c.To] = true
+			default:
+				return true
+			}
+		}
+	}
+	return slices.ContainsFunc(h.Records, func(r fleet.Record) bool { return !own[r.Name] })
 }
 
 // retainEvery drops the days beyond the retention, now and then.
 func (a *app) retainEvery(ctx context.Context, m *leanfleet.Monitor, every time.Duration) error {
 	for {
-		if _, err := m.Retain(ctx, leanfleet.RetainRequest{Keep: time.Duration(a.config.Retention)}); err != nil && ctx.Err() == nil {
-			a.note("retention: %v", err)
+		r, err := m.Retain(ctx, leanfleet.RetainRequest{Keep: time.Duration(a.config.Retention)})
+		switch {
+		case ctx.Err() != nil:
+		case err != nil:
+			a.complain(fmt.Errorf("retention: %w", err))
+		case r.DaysDropped > 0:
+			a.note("Dropped %s beyond the retention of %s.", plural(int64(r.DaysDropped), "day"), report.FormatDuration(time.Duration(a.config.Retention)))
 		}
 		select {
 		case <-ctx.Done():

@@ -7,13 +7,16 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/leanfleet/leanfleet"
 	"github.com/leanfleet/leanfleet/collect"
+	"github.com/leanfleet/leanfleet/fleet"
 	"github.com/leanfleet/leanfleet/internal/report"
+	"github.com/leanfleet/leanfleet/internal/server"
 )
 
 // besideCollect runs "leanfleet collect" on this machine and returns how to run
@@ -112,6 +115,22 @@ func TestCollectRefuses(t *testing.T) {
 	}
 }
 
+// TestCollectLeavesSharedAlone: nothing is made in a directory of all users.
+func TestCollectLeavesSharedAlone(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o777|os.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	var out, complaint bytes.Buffer
+	a := &app{in: strings.NewReader(""), out: &out, err: &complaint, now: time.Now, env: func(string) (string, bool) { return "", false }}
+	if code := a.run(t.Context(), []string{"collect", "--data", dir}); code != exitFailed || !strings.Contains(complaint.String(), "shared by all users") {
+		t.Errorf("%d %s", code, complaint.String())
+	}
+	if list, err := os.ReadDir(dir); err != nil || len(list) > 0 {
+		t.Errorf("%v, %v", list, err)
+	}
+}
+
 // TestTogether: when one of several ends, all do, and every error is told.
 func TestTogether(t *testing.T) {
 	broken := errors.New("broken")
@@ -163,5 +182,86 @@ func TestStatusOfCollector(t *testing.T) {
 	}
 	if r.Level != leanfleet.LevelCritical {
 		t.Errorf("%s", r.Level)
+	}
+}
+
+// measured is a store in which an inventory knows i-1 as web-1, by a host that
+// samples brought, last measured at 09:00.
+func measured(t *testing.T) (*app, *leanfleet.Monitor, func(args ...string) string) {
+	t.Helper()
+	dir := t.TempDir()
+	var out, complaint bytes.Buffer
+	now := time.Date(2024, 2, 1, 12, 0, 0, 0, time.UTC)
+	a := &app{in: strings.NewReader(""), out: &out, err: &complaint, now: func() time.Time { return now }, env: func(string) (string, bool) { return "", false }}
+	m, err := leanfleet.Open(t.Context(), leanfleet.Options{Dir: dir, Clock: a.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	cpu := fleet.Column{Metric: fleet.CPUUsage, Values: []int32{1}}
+	row := fleet.Batch{Host: "web-1", Origin: fleet.OriginAgent, Start: []int64{now.Add(-3*time.Hour - time.Minute).UnixMilli()}, Step: 60_000, Columns: []fleet.Column{cpu}}
+	if _, err := m.Append(t.Context(), []fleet.Batch{row}); err != nil {
+		t.Fatal(err)
+	}
+	known := fleet.Statement{Record: fleet.Record{Host: "i-1", Name: "web-1", OS: "rhel"}}
+	if _, err := m.PutRecords(t.Context(), []fleet.Statement{known}, fleet.Put{Origin: fleet.OriginImport}); err != nil {
+		t.Fatal(err)
+	}
+	return a, m, func(args ...string) string {
+		t.Helper()
+		a.connectTo = func(ctx context.Context, dir string, s server.Settings) (*server.Client, error) { return nil, nil }
+		out.Reset()
+		complaint.Reset()
+		if err := m.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if code := a.run(t.Context(), append(args, "--data", dir)); code != 0 {
+			t.Fatalf("%v: %d %s", args, code, complaint.String())
+		}
+		return out.String()
+	}
+}
+
+// TestMachineSays: what a machine says of itself adds keys, each shown with its
+// kind and origin, and never replaces what an inventory says, by whatever key the
+// host goes. That it was down before its boot is inferred, and shown so.
+func TestMachineSays(t *testing.T) {
+	a, m, verb := measured(t)
+	says := []fleet.Statement{{Record: fleet.Record{Host: "i-1", Name: "ip-10-0-0-7", OS: "linux", Arch: "x86_64"}, Aliases: []fleet.Alias{
+		{Kind: fleet.AliasInstance, Key: "i-1"}, {Kind: fleet.AliasMachine, Key: "4c5a"}, {Kind: fleet.AliasHostName, Key: "ip-10-0-0-7"}}}}
+	if err := a.stateMeasured(t.Context(), m, says, a.now().Add(-time.Hour), leastDowntime); err != nil {
+		t.Fatal(err)
+	}
+	shown := verb("hosts", "show", "4c5a", "--as-of", "2024-02-01T10:00:00Z")
+	for _, want := range []string{
+		`(?m)^id +web-1$`, `(?m)^name +web-1$`, `(?m)^os +rhel, x86_64$`, `(?m)^state +stopped \(inferred`,
+		`4c5a \(machine id, by agent\)`, `i-1 \(instance id, by import\)`, `ip-10-0-0-7 \(host name, by agent\)`,
+	} {
+		if !regexp.MustCompile(want).MatchString(shown) {
+			t.Errorf("%s is not in\n%s", want, shown)
+		}
+	}
+	history := verb("hosts", "history", "i-1", "-o", "csv", "--columns", "action,field,after,effective,until,why")
+	if want := "inferred,state,stopped,2024-02-01 09:00 UTC,2024-02-01 11:00 UTC,no sample before it booted at 2024-02-01T11:00:00Z"; !strings.Contains(history, want) {
+		t.Errorf("%s is not in\n%s", want, history)
+	}
+}
+
+// TestMachineRestarted: a restart, and a boot that was before the last sample, say
+// nothing of a stop.
+func TestMachineRestarted(t *testing.T) {
+	for _, boot := range []time.Duration{3*time.Hour - time.Minute, 5 * time.Hour} {
+		a, m, verb := measured(t)
+		says := []fleet.Statement{{Record: fleet.Record{Host: "i-1", OS: "linux"}}}
+		if err := a.stateMeasured(t.Context(), m, says, a.now().Add(-boot), leastDowntime); err != nil {
+			t.Fatal(err)
+		}
+		if history := verb("hosts", "history", "i-1"); strings.Contains(history, "inferred") {
+			t.Errorf("booted %s ago:\n%s", boot, history)
+		}
 	}
 }

@@ -224,7 +224,7 @@ func printIdentity(a *app, r *hosts.ShowResult, loc *time.Location) {
 			size += " (" + x.CapacityFrom + ")"
 		}
 		line("size", size)
-		line("state", string(x.State))
+		line("state", stateText(x))
 		line("os", strings.Join(nonEmpty(x.OS, x.Arch), ", "))
 		line("owned by", x.OwnedBy)
 		line("tags", strings.Join(nonEmpty(tagText(x.Tags)), ""))
@@ -245,6 +245,14 @@ func printIdentity(a *app, r *hosts.ShowResult, loc *time.Location) {
 		line("merged", string(m))
 	}
 	fmt.Fprintln(a.out)
+}
+
+// stateText is a state, and that it was inferred.
+func stateText(r *fleet.Record) string {
+	if r.Inferred {
+		return string(r.State) + " (inferred: nobody stated it)"
+	}
+	return string(r.State)
 }
 
 func tagText(tags fleet.Tags) string {
@@ -270,7 +278,7 @@ func bound(t time.Time, open string, loc *time.Location) string {
 }
 
 func aliasText(x *inventory.Alias, loc *time.Location) string {
-	s := fmt.Sprintf("%s (%s", x.Key, x.Kind)
+	s := fmt.Sprintf("%s (%s", x.Key, strings.ReplaceAll(string(x.Kind), "_", " "))
 	if !x.From.IsZero() {
 		s += " from " + report.FormatTime(x.From, loc)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -34,13 +35,13 @@ asked. Beside a running "leanfleet collect" it shows what that did.`,
 			if age != "" {
 				d, err := config.ParseDuration(age)
 				if err != nil {
-					return usage(fmt.Errorf("--max-age: %w", err))
+					return unknownStatus(fmt.Errorf("--max-age: %w", err))
 				}
 				req.MaxAge = time.Duration(d)
 			}
 			result, err := ask[leanfleet.StatusResult](c.Context(), a, "status", &req)
 			if err != nil {
-				return &exitError{leanfleet.LevelUnknown.ExitCode(), err}
+				return unknownStatus(err)
 			}
 			if err := a.print(statusAnswer(a, &result)); err != nil {
 				return err
@@ -51,12 +52,21 @@ asked. Beside a running "leanfleet collect" it shows what that did.`,
 			return nil
 		},
 	}
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return unknownStatus(fmt.Errorf("%w\nSee %q", flagError(c, err), c.CommandPath()+" --help"))
+	})
 	c.Flags().BoolVar(&req.Verify, "verify", false, "read every file against its checksum")
 	c.Flags().StringVar(&age, "max-age", "", "critical when the newest sample ended longer ago than this `time`, such as 10m; hosts that are silent for so long and not known to be stopped are a warning")
 	c.Flags().Var((*percent)(&req.MinCoverage), "min-coverage", "warn of hosts of whose recent life less than this `share` was measured, such as 95%")
 	c.Flags().StringVar(&req.Range, "coverage-over", "", "the `range` that --min-coverage looks at (default 24h)")
 	c.Flags().Var((*percent)(&req.MinFree), "min-free", "warn when less than this `share` of the disk is left (default 5%); a quarter of it is critical")
 	return c
+}
+
+// unknownStatus is the error of a check that could not be made, wrong usage
+// included: 2 would be critical.
+func unknownStatus(err error) error {
+	return &exitError{leanfleet.LevelUnknown.ExitCode(), errors.New(err.Error())}
 }
 
 func statusAnswer(a *app, r *leanfleet.StatusResult) answer {
@@ -78,6 +88,8 @@ func statusAnswer(a *app, r *leanfleet.StatusResult) answer {
 	add("size of leanfleet.db", report.FormatBytes(float64(s.DatabaseBytes)))
 	if r.BytesPerSample != nil {
 		add("bytes per sample", fmt.Sprintf("%.2f", *r.BytesPerSample))
+	}
+	if r.AgeSeconds != nil {
 		add("samples cover", window(s.Seen, a.location()))
 		age := time.Duration(*r.AgeSeconds * float64(time.Second)).Round(time.Second)
 		when := report.FormatDuration(age) + " ago"
@@ -115,5 +127,14 @@ func addCollector(add func(what, value string), c *collect.Status) {
 	}
 	if c.LastSinkError != "" {
 		add("last storing error", c.LastSinkError)
+	}
+	for i, t := range c.Tasks {
+		if i == 5 {
+			add("and", plural(int64(len(c.Tasks)-i), "more collector")+"; -o json has them")
+			break
+		}
+		for _, n := range t.Notes {
+			add("note of "+t.Name, n)
+		}
 	}
 }

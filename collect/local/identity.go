@@ -5,8 +5,8 @@ import (
 	"os"
 	"regexp"
 	"runtime"
-	"slices"
 	"strings"
+	"time"
 
 	"github.com/shirou/gopsutil/v4/host"
 
@@ -120,17 +120,28 @@ func (c *Collector) Statements(ctx context.Context) ([]fleet.Statement, error) {
 	if c.last != nil && c.last.limit.any() {
 		r.Tags = fleet.Tags{ContainerTag: "true"}
 	}
-	return []fleet.Statement{{Record: r}}, nil
+	return []fleet.Statement{{Record: r, Aliases: c.Aliases()}}, nil
 }
 
-// Aliases are the other keys that the machine may be known by: its instance
-// id, machine id and name, without the one that is its id.
-func (c *Collector) Aliases() []string {
-	var out []string
-	for _, key := range []string{c.self.instance, c.self.machineID, c.self.name} {
-		if key != "" && key != string(c.host) && !slices.Contains(out, key) {
-			out = append(out, key)
+// Aliases are the keys that the machine knows of itself: its instance id, machine
+// id and host name, one of which may be its id.
+func (c *Collector) Aliases() []fleet.Alias {
+	var out []fleet.Alias
+	for _, a := range []fleet.Alias{{Kind: fleet.AliasInstance, Key: c.self.instance}, {Kind: fleet.AliasMachine, Key: c.self.machineID}, {Kind: fleet.AliasHostName, Key: c.self.name}} {
+		if a.Key != "" {
+			out = append(out, a)
 		}
 	}
 	return out
+}
+
+// Boot is when the machine booted, as the last reading tells; false when that is
+// not known.
+func (c *Collector) Boot() (time.Time, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.last == nil || !c.last.uptime.ok {
+		return time.Time{}, false
+	}
+	return c.last.wall.Round(0).Add(-time.Duration(c.last.uptime.v * float64(time.Second))), true
 }

@@ -361,6 +361,16 @@ func TestFileSystems(t *testing.T) {
 	if err != nil || !strings.HasPrefix(got, "/;/mnt/with space;/sub; ") || !strings.Contains(got, "disk_usage=0.5 ") {
 		t.Errorf("%v: %s", err, got)
 	}
+	// In the name space of a service everything is mounted read-only, and homes are
+	// covered: neither makes a disk less full.
+	got, err = run([]string{
+		"22 1 8:1 / / ro,relatime shared:1 - ext4 /dev/sda1 rw",
+		"40 22 8:50 / /data rw - xfs /dev/sde rw",
+		"41 40 0:22 /inaccessible /data ro - tmpfs tmpfs rw",
+	})
+	if err != nil || !strings.HasPrefix(got, "/; ") || !strings.Contains(got, "disk_usage=0.5 ") {
+		t.Errorf("%v: %s", err, got)
+	}
 	got, err = run(append(mounts, "40 22 8:50 / /data rw - xfs /dev/sde rw", "41 22 8:51 / /gone rw - xfs /dev/sdf rw"))
 	if err != nil || !strings.Contains(got, "disk_usage=0.8 ") {
 		t.Errorf("%v: %s", err, got)
@@ -461,21 +471,25 @@ func TestIdentity(t *testing.T) {
 		provider string
 		aliases  string
 	}{
-		"plain":      {nil, "4c5a", "", "web-1"},
-		"ec2":        {dmi("sys_vendor", "Amazon EC2", "board_asset_tag", "i-0123456789abcdef0"), "i-0123456789abcdef0", "aws", "4c5a web-1"},
-		"ec2 xen":    {dmi("bios_version", "4.11.amazon", "board_asset_tag", ""), "web-1", "aws", "4c5a"},
-		"azure":      {efi(dmi("chassis_asset_tag", azure, "product_uuid", "5F1A9B2C-0000-4D3E-9F10-0123456789AB")), "5f1a9b2c-0000-4d3e-9f10-0123456789ab", "azure", "4c5a web-1"},
-		"azure bios": {dmi("chassis_asset_tag", azure, "product_uuid", "5F1A9B2C-0000-4D3E-9F10-0123456789AB"), "web-1", "azure", "4c5a"},
-		"gcp":        {dmi("product_name", "Google Compute Engine"), "web-1", "gcp", "4c5a"},
+		"plain":      {nil, "4c5a", "", "machine_id=4c5a host_name=web-1"},
+		"ec2":        {dmi("sys_vendor", "Amazon EC2", "board_asset_tag", "i-0123456789abcdef0"), "i-0123456789abcdef0", "aws", "instance_id=i-0123456789abcdef0 machine_id=4c5a host_name=web-1"},
+		"ec2 xen":    {dmi("bios_version", "4.11.amazon", "board_asset_tag", ""), "web-1", "aws", "machine_id=4c5a host_name=web-1"},
+		"azure":      {efi(dmi("chassis_asset_tag", azure, "product_uuid", "5F1A9B2C-0000-4D3E-9F10-0123456789AB")), "5f1a9b2c-0000-4d3e-9f10-0123456789ab", "azure", "instance_id=5f1a9b2c-0000-4d3e-9f10-0123456789ab machine_id=4c5a host_name=web-1"},
+		"azure bios": {dmi("chassis_asset_tag", azure, "product_uuid", "5F1A9B2C-0000-4D3E-9F10-0123456789AB"), "web-1", "azure", "machine_id=4c5a host_name=web-1"},
+		"gcp":        {dmi("product_name", "Google Compute Engine"), "web-1", "gcp", "machine_id=4c5a host_name=web-1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, proctree.Machine{MachineID: "4c5a", Files: c.files}, nil)
-			if w.Host() != c.host || strings.Join(w.Aliases(), " ") != c.aliases {
-				t.Errorf("host %s, aliases %v", w.Host(), w.Aliases())
-			}
 			s, err := w.Statements(t.Context())
 			if err != nil || len(s) != 1 {
 				t.Fatalf("%+v, %v", s, err)
+			}
+			var aliases []string
+			for _, a := range s[0].Aliases {
+				aliases = append(aliases, string(a.Kind)+"="+a.Key)
+			}
+			if w.Host() != c.host || strings.Join(aliases, " ") != c.aliases {
+				t.Errorf("host %s, aliases %v", w.Host(), aliases)
 			}
 			r := s[0].Record
 			if r.Host != c.host || r.Name != "web-1" || r.Provider != c.provider || r.OS != "linux" || r.Arch != "x86_64" || r.State != "" || r.Origin != fleet.OriginAgent {

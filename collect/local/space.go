@@ -60,13 +60,20 @@ func (r *reading) fuller(s Space) {
 	}
 }
 
-// parseMounts returns the mount points of file systems that keep files, one for
-// each device: the first that may be written to.
+// parseMounts returns the mount points of file systems that keep files and may be
+// written to, somewhere: in the name space of a service they may be mounted
+// read-only. There is one for each device: the first that no other mount covers.
 //
 //	36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
 func parseMounts(data []byte) ([]string, error) {
 	var points []string
 	seen := map[string]bool{}
+	top := map[string]string{} // the last mount of each point
+	for line := range bytes.Lines(data) {
+		if f := bytes.Fields(line); len(f) > 4 {
+			top[string(f[4])] = string(f[0])
+		}
+	}
 	lines := bufio.NewScanner(bytes.NewReader(data))
 	for n := 1; lines.Scan(); n++ {
 		left, right, ok := strings.Cut(lines.Text(), " - ")
@@ -81,7 +88,14 @@ func parseMounts(data []byte) ([]string, error) {
 		if fstype == "zfs" {
 			device, _, _ = strings.Cut(device, "/") // data sets share the pool
 		}
-		if !isStoring(fstype) || seen[device] || !strings.HasPrefix(a[5]+",", "rw,") {
+		if !isStoring(fstype) || seen[device] || top[a[4]] != a[0] {
+			continue
+		}
+		options := a[5] // of this mount; those of the file system come last
+		if len(b) > 2 {
+			options = b[2]
+		}
+		if !strings.HasPrefix(options+",", "rw,") {
 			continue
 		}
 		if strings.HasPrefix(b[1], "/dev/loop") || strings.HasPrefix(b[1], "/dev/ram") {

@@ -48,6 +48,7 @@ func (p *parser) aws(raw json.RawMessage, o owner) (*machine, error) {
 		Zone: x.Placement.AvailabilityZone, Region: awsRegion(x.Placement.AvailabilityZone),
 		Arch: x.Architecture, OS: awsOS(x.PlatformDetails, x.Platform),
 	}}
+	m.key(fleet.AliasInstance, x.InstanceID)
 	if m.Account == "" && len(x.NetworkInterfaces) > 0 {
 		m.Account = x.NetworkInterfaces[0].OwnerID
 	}

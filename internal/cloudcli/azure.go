@@ -51,6 +51,8 @@ func (p *parser) azure(raw json.RawMessage) (*machine, error) {
 		Region: strings.ToLower(strings.ReplaceAll(x.Location, " ", "")), InstanceType: x.HardwareProfile.VMSize, OS: x.os(),
 		OwnedBy: last(x.VirtualMachineScaleSet.ID), Tags: tags(x.Tags),
 	}, created: x.TimeCreated.Time}
+	m.key(fleet.AliasInstance, string(m.Host))
+	m.key(fleet.AliasResource, strings.ToLower(x.ID))
 	if m.Host == "" {
 		m.Host = fleet.HostID(strings.ToLower(x.ID))
 	}

@@ -70,6 +70,9 @@ func show(inv cloudcli.Inventory) string {
 				fmt.Fprintf(&b, " %s=%q", key, v)
 			}
 		}
+		for _, a := range s.Aliases {
+			fmt.Fprintf(&b, " %s=%s", a.Kind, a.Key)
+		}
 		if s.Disks != nil {
 			fmt.Fprintf(&b, " disks=%v", s.Disks)
 		}

@@ -67,6 +67,7 @@ func (p *parser) gcp(raw json.RawMessage) (*machine, error) {
 		Host: fleet.HostID(x.ID), Name: x.Name, Provider: "gcp", Account: between(x.SelfLink, "projects"),
 		Zone: last(x.Zone), InstanceType: last(x.MachineType), Tags: tags(x.Labels),
 	}, created: x.CreationTimestamp.Time}
+	m.key(fleet.AliasInstance, string(x.ID))
 	if i := strings.LastIndexByte(m.Zone, '-'); i > 0 {
 		m.Region = m.Zone[:i]
 	}

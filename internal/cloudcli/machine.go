@@ -18,6 +18,8 @@ type machine struct {
 	// states in the order of time; a time is zero where it is unknown, which only
 	// a single state can be.
 	states []since
+	// aliases say what kind of key Host is, and name others.
+	aliases []fleet.Alias
 }
 
 type since struct {
@@ -27,7 +29,7 @@ type since struct {
 
 // statements are what the machine is, without a time, then its states.
 func (m *machine) statements() []fleet.Statement {
-	out := append(make([]fleet.Statement, 0, 1+len(m.states)), fleet.Statement{Record: m.Record})
+	out := append(make([]fleet.Statement, 0, 1+len(m.states)), fleet.Statement{Record: m.Record, Aliases: m.aliases})
 	for _, s := range m.states {
 		out = append(out, fleet.Statement{Record: fleet.Record{Host: m.Host, State: s.state, From: s.at}})
 	}
@@ -45,6 +47,13 @@ func (m *machine) is(state fleet.State, at time.Time, before fleet.State, from t
 		m.states = []since{{before, from}, {state, at}}
 	default:
 		m.states = []since{{state, at}}
+	}
+}
+
+// key adds a key of the machine, if the output tells it.
+func (m *machine) key(kind fleet.AliasKind, key string) {
+	if key != "" {
+		m.aliases = append(m.aliases, fleet.Alias{Kind: kind, Key: key})
 	}
 }
 

@@ -2,6 +2,7 @@ package cloudcli
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,7 +48,7 @@ func (p *parser) notes() []string {
 		note("%d of %d machines have no state; with az, -d (--show-details) prints it.", p.counts.noPower, p.machines)
 	}
 	if p.counts.allocated > 0 {
-		note("%d machines are stopped but not deallocated: Azure goes on billing them, so they are running here.", p.counts.allocated)
+		note("Stopped but not deallocated: %d of %d machines. Azure goes on billing them, so they are running here.", p.counts.allocated, p.machines)
 	}
 	if len(p.counts.unknown) > 0 {
 		note("States that say neither that a machine runs nor that it does not are left out: %s.", strings.Join(p.counts.unknown, ", "))
@@ -274,6 +275,9 @@ func (p *parser) machine(path string, raw json.RawMessage, o owner) error {
 	}
 	if err == nil {
 		err = checkText(string(m.Host), m.Name)
+		for _, a := range m.aliases {
+			err = cmp.Or(err, checkText(a.Key))
+		}
 	}
 	if err != nil {
 		where := place(path)

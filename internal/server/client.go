@@ -3,15 +3,18 @@ package server
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"path/filepath"
 	"reflect"
+	"time"
 
 	"github.com/leanfleet/leanfleet"
 )
@@ -32,12 +35,15 @@ func Connect(ctx context.Context, dir string, s Settings) (*Client, error) {
 	if absent(err) {
 		return nil, nil
 	}
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("%s belongs to another user, who alone may ask the process that holds it: run this as that user: %w", dir, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("ask the process that holds %s: %w", dir, err)
 	}
 	c.first = make(chan net.Conn, 1)
 	c.first <- conn
-	c.http = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	c.http = &http.Client{Transport: &http.Transport{ResponseHeaderTimeout: cmp.Or(s.Patience, 30*time.Second), DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		select {
 		case conn := <-c.first:
 			return conn, nil
@@ -88,26 +94,40 @@ func (c *Client) Run(ctx context.Context, op leanfleet.Operation, request any) (
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
+		var waited net.Error
+		if errors.As(err, &waited) && waited.Timeout() {
+			return nil, fmt.Errorf("operation %s: the process that holds %s does not answer: is it stopped?", op.Name, c.dir)
+		}
 		return nil, fmt.Errorf("operation %s: ask the process that holds %s: %w", op.Name, c.dir, errors.Unwrap(err))
 	}
 	defer answer.Body.Close()
+	there := answer.Header.Get(headerVersion)
 	if answer.Header.Get("Content-Type") != typeFrames {
-		return nil, refused(op, answer)
+		return nil, c.versions(there, refused(op, answer))
 	}
 	result, err := readAnswer(bufio.NewReaderSize(answer.Body, 1<<16), op, streams)
 	if ctx.Err() != nil && errors.Is(err, errCut) {
 		err = ctx.Err()
 	}
-	return result, err
+	return result, c.versions(there, err)
+}
+
+// versions says of a misunderstanding between two versions that it is one.
+func (c *Client) versions(there string, err error) error {
+	var m *misfit
+	if err == nil || there == c.settings.Version || !errors.As(err, &m) {
+		return err
+	}
+	return fmt.Errorf("%w\nThe process that holds %s is leanfleet %s, this is %s: restart it as this version, or ask with that one", err, c.dir, cmp.Or(there, "of another version"), cmp.Or(c.settings.Version, "of none"))
 }
 
 // refused is the error of an answer that is not one.
 func refused(op leanfleet.Operation, answer *http.Response) error {
 	var f failure
 	if err := json.NewDecoder(io.LimitReader(answer.Body, 1<<20)).Decode(&f); err != nil || f.Message == "" {
-		return fmt.Errorf("operation %s: the process that holds the directory answers %s", op.Name, answer.Status)
+		return &misfit{fmt.Errorf("operation %s: the process that holds the directory answers %s", op.Name, answer.Status)}
 	}
-	return f.restore()
+	return &misfit{f.restore()}
 }
 
 // body is the envelope, then the input.
@@ -145,7 +165,7 @@ func readAnswer(r io.Reader, op leanfleet.Operation, s leanfleet.Streams) (resul
 		case frameProgress:
 			var p progress
 			if err := json.Unmarshal(payload, &p); err != nil {
-				return result, fmt.Errorf("operation %s: read the progress: %w", op.Name, err)
+				return result, &misfit{fmt.Errorf("operation %s: read the progress: %w", op.Name, err)}
 			}
 			if s.Progress != nil {
 				s.Progress(p.Done, p.Total)
@@ -159,18 +179,21 @@ func readAnswer(r io.Reader, op leanfleet.Operation, s leanfleet.Streams) (resul
 			}
 		case frameResult:
 			if result, err = decodeResult(op, payload); err != nil {
-				return nil, err
+				return nil, &misfit{err}
 			}
 		case frameError:
 			var f failure
 			if err := json.Unmarshal(payload, &f); err != nil {
-				return result, fmt.Errorf("operation %s: read the error: %w", op.Name, err)
+				return result, &misfit{fmt.Errorf("operation %s: read the error: %w", op.Name, err)}
+			}
+			if f.Misfit {
+				return result, &misfit{f.restore()}
 			}
 			return result, f.restore()
 		case frameEnd:
 			return result, nil
 		default:
-			return result, fmt.Errorf("operation %s: frame %q is not known: the other process is of another version", op.Name, kind)
+			return result, &misfit{fmt.Errorf("operation %s: frame %q is not known", op.Name, kind)}
 		}
 	}
 }

@@ -17,7 +17,16 @@ type failure struct {
 	Message string   `json:"error"`
 	Request bool     `json:"bad_request,omitempty"`
 	Kinds   []string `json:"kinds,omitempty"`
+	// Misfit says that the request was not understood, as of a client of another
+	// version.
+	Misfit bool `json:"misfit,omitempty"`
 }
+
+// misfit is the error of a request that was not understood.
+type misfit struct{ err error }
+
+func (m *misfit) Error() string { return m.err.Error() }
+func (m *misfit) Unwrap() error { return m.err }
 
 // kind is an error that callers look for.
 type kind struct {
@@ -40,6 +49,8 @@ func describe(err error) failure {
 	f := failure{Message: err.Error()}
 	var bad *fleet.RequestError
 	f.Request = errors.As(err, &bad)
+	var other *misfit
+	f.Misfit = errors.As(err, &other)
 	for _, k := range kinds() {
 		if errors.Is(err, k.err) {
 			f.Kinds = append(f.Kinds, k.name)

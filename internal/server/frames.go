@@ -25,6 +25,9 @@ const (
 	typeFrames   = "application/vnd.leanfleet.frames"
 )
 
+// headerVersion names the version of the program that answers.
+const headerVersion = "Leanfleet-Version"
+
 // writeFrame writes a frame: its kind, four bytes of length, the payload.
 func writeFrame(w io.Writer, kind byte, payload []byte) error {
 	if len(payload) > maxFrame {

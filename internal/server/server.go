@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/leanfleet/leanfleet"
 	"github.com/leanfleet/leanfleet/fleet"
@@ -32,6 +34,10 @@ type Settings struct {
 	Directory string `json:"directory"`
 	// Version is the client's program.
 	Version string `json:"version"`
+	// Patience is how long the client waits for the first word of an answer; 0 is
+	// half a minute. A process that holds the directory says it at once, however
+	// long the answer takes.
+	Patience time.Duration `json:"-"`
 }
 
 // Options say for what a server answers.
@@ -40,8 +46,30 @@ type Options struct {
 	Monitor *leanfleet.Monitor
 	// Session returns the Monitor that answers for a client's settings.
 	Session func(Settings) (*leanfleet.Monitor, error)
+	// Version is the program's, for clients of another one.
+	Version string
 	// Log is told of what no client can be told; nil is silent.
 	Log *slog.Logger
+
+	slots chan struct{} // those of answers under way
+}
+
+// atOnce is how many questions are answered at the same time; each may take some
+// hundred megabytes and all cores.
+const atOnce = 4
+
+// slot waits until an operation may be run. A status is told at once, and so is
+// what comes as input begun: it takes as long as its sender likes.
+func (o *Options) slot(ctx context.Context, op leanfleet.Operation, input bool) (release func(), err error) {
+	if o.slots == nil || input || op.Name == "status" {
+		return func() {}, nil
+	}
+	select {
+	case o.slots <- struct{}{}:
+		return func() { <-o.slots }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // envelope is the first line of a client's request.
@@ -57,9 +85,11 @@ func Handler(o Options) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	o.slots = make(chan struct{}, atOnce)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+Prefix+"{$}", func(w http.ResponseWriter, _ *http.Request) { listOperations(w) })
 	mux.HandleFunc("POST "+Prefix+"{operation}", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set(headerVersion, o.Version)
 		op, ok := leanfleet.FindOperation(r.PathValue("operation"))
 		switch {
 		case !ok:
@@ -119,6 +149,12 @@ func (o *Options) serveJSON(w http.ResponseWriter, r *http.Request, op leanfleet
 		fail(w, http.StatusBadRequest, fmt.Errorf("operation %s: read the request: %w", op.Name, err))
 		return
 	}
+	release, err := o.slot(r.Context(), op, false)
+	if err != nil {
+		fail(w, http.StatusServiceUnavailable, err)
+		return
+	}
+	defer release()
 	result, err := op.Run(r.Context(), o.Monitor, request)
 	if err != nil {
 		status := http.StatusInternalServerError
@@ -141,12 +177,16 @@ func (o *Options) serveFrames(w http.ResponseWriter, r *http.Request, op leanfle
 	w.Header().Set("Content-Type", typeFrames)
 	w.WriteHeader(http.StatusOK)
 	out := &frameWriter{w: w}
+	out.err = http.NewResponseController(w).Flush() // somebody is there
 	result, err := o.runFrames(r.Context(), r.Body, out, op)
 	if result != nil {
 		data, jsonErr := json.Marshal(result)
-		if jsonErr != nil {
+		switch {
+		case jsonErr != nil:
 			err = errors.Join(err, fmt.Errorf("operation %s: put the answer into JSON: %w", op.Name, jsonErr))
-		} else {
+		case len(data) > maxFrame:
+			err = errors.Join(err, fmt.Errorf("operation %s: an answer of %d bytes is larger than %d: ask for less", op.Name, len(data), maxFrame))
+		default:
 			out.frame(frameResult, data)
 		}
 	}
@@ -163,18 +203,35 @@ func (o *Options) serveFrames(w http.ResponseWriter, r *http.Request, op leanfle
 
 // runFrames runs what an envelope asks for.
 func (o *Options) runFrames(ctx context.Context, body io.Reader, out *frameWriter, op leanfleet.Operation) (any, error) {
-	d := json.NewDecoder(body)
+	head := &io.LimitedReader{R: body, N: maxRequest}
+	d := json.NewDecoder(head)
 	var e envelope
 	if err := d.Decode(&e); err != nil {
+		if head.N == 0 {
+			return nil, fmt.Errorf("operation %s: the request is larger than %d bytes", op.Name, maxRequest)
+		}
 		return nil, fmt.Errorf("operation %s: read the request: %w", op.Name, err)
+	}
+	if !e.Input {
+		// To the end: only then a client that goes away is noticed.
+		if _, err := io.Copy(io.Discard, body); err != nil {
+			return nil, fmt.Errorf("operation %s: read the request: %w", op.Name, err)
+		}
 	}
 	request := op.NewRequest()
-	if err := json.Unmarshal(e.Request, request); err != nil {
-		return nil, fmt.Errorf("operation %s: read the request: %w", op.Name, err)
+	strict := json.NewDecoder(bytes.NewReader(e.Request))
+	strict.DisallowUnknownFields() // what a newer client asks for is never left out
+	if err := strict.Decode(request); err != nil {
+		return nil, &misfit{fmt.Errorf("operation %s: read the request: %w", op.Name, err)}
 	}
-	m, err := o.Session(e.Settings)
+	release, err := o.slot(ctx, op, e.Input)
 	if err != nil {
 		return nil, err
+	}
+	defer release()
+	m, err := o.Session(e.Settings)
+	if err != nil {
+		return nil, &misfit{err}
 	}
 	if s, ok := request.(leanfleet.Streamed); ok {
 		streams := leanfleet.Streams{Output: outputFrames{out}, Progress: out.progress, Directory: e.Settings.Directory}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -57,11 +58,23 @@ func gone(err error) error {
 	return err
 }
 
-// private makes a directory its owner's alone.
+// Private makes a directory that is there its owner's alone. One that is
+// everybody's, such as /tmp, is refused. Listen does it, too; before something is
+// put into the directory is better.
+func Private(dir string) error {
+	if err := private(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("use %s: %w", dir, err)
+	}
+	return nil
+}
+
 func private(dir string) error {
 	info, err := os.Stat(dir)
 	if err != nil || info.Mode().Perm()&0o077 == 0 || runtime.GOOS == "windows" {
 		return err
+	}
+	if info.Mode()&os.ModeSticky != 0 {
+		return errors.New("the directory is shared by all users: name one for leanfleet alone")
 	}
 	if err := os.Chmod(dir, info.Mode().Perm()&0o700); err != nil {
 		return fmt.Errorf("keep others out of the directory: %w", err)
@@ -97,9 +110,22 @@ func short(dir, name string, use func(name string) error) error {
 }
 
 // Serve answers on a listener until the context ends, then lets what is being
-// answered finish, for ten seconds.
+// answered finish, for ten seconds. When it returns nothing is answered any more.
 func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
-	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	return serveFor(ctx, l, h, 10*time.Second)
+}
+
+// serveFor is Serve with the time that answers have to finish.
+func serveFor(ctx context.Context, l net.Listener, h http.Handler, grace time.Duration) error {
+	var underWay sync.WaitGroup
+	counted := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		underWay.Add(1)
+		defer underWay.Done()
+		h.ServeHTTP(w, r)
+	})
+	requests, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	s := &http.Server{Handler: counted, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return requests }}
 	failed := make(chan error, 1)
 	go func() { failed <- s.Serve(l) }()
 	select {
@@ -107,14 +133,16 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
-	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
 	err := s.Shutdown(late)
 	<-failed // it has ended
 	if err != nil {
-		return errors.Join(fmt.Errorf("end the answers under way: %w", err), s.Close())
+		err = errors.Join(fmt.Errorf("end the answers under way: %w", err), s.Close())
 	}
-	return nil
+	end()
+	underWay.Wait()
+	return err
 }
 
 // absent says that nobody listens on a socket.
