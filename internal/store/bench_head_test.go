@@ -1,12 +1,15 @@
 package store
 
 import (
+	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"go.etcd.io/bbolt"
 
 	"github.com/leanfleet/leanfleet/fleet"
 	"github.com/leanfleet/leanfleet/internal/store/dayfile"
@@ -142,10 +145,42 @@ func BenchmarkLive(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	slices.Sort(all)
 	for name, share := range map[string]float64{"p50": 0.5, "p99": 0.99, "max": 1} {
-		b.ReportMetric(float64(all[int(share*float64(len(all)-1))].Microseconds())/1000, name+"-ms")
+		b.ReportMetric(quantile(all, share), name+"-ms")
 	}
+	alone := bare(b)
+	b.ReportMetric(quantile(alone, 0.5), "bbolt-p50-ms")
+	b.ReportMetric(quantile(alone, 0.99), "bbolt-p99-ms")
+}
+
+func quantile(list []time.Duration, share float64) float64 {
+	slices.Sort(list)
+	return float64(list[int(share*float64(len(list)-1))].Microseconds()) / 1000
+}
+
+// bare is how long transactions of bbolt alone take: what the disk allows at that
+// moment.
+func bare(b *testing.B) (took []time.Duration) {
+	db, err := bbolt.Open(filepath.Join(b.TempDir(), "bare.db"), 0o600, &bbolt.Options{NoFreelistSync: true, FreelistType: bbolt.FreelistMapType})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	for i := range uint64(2000) {
+		begin := time.Now()
+		err := db.Update(func(tx *bbolt.Tx) error {
+			bucket, err := tx.CreateBucketIfNotExists([]byte("x"))
+			if err != nil {
+				return err
+			}
+			return bucket.Put(putUint(i), make([]byte, 100))
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		took = append(took, time.Since(begin))
+	}
+	return took
 }
 
 // live appends and asks, and returns how long each append took.

@@ -52,9 +52,10 @@ func (e *sealing) Reopen(t *testing.T) fleettest.Engine {
 	return &sealing{engine: e.engine.Reopen(t).(engine), every: e.every}
 }
 
-// suites runs a suite on samples that are in the head, sealed, and some of each.
+// suites runs a suite on samples that are in the head, then on samples that are
+// sealed, and on some of each.
 func suites(t *testing.T, suite func(*testing.T, fleettest.Open)) {
-	t.Run("Head", func(t *testing.T) { suite(t, openFresh) })
+	suite(t, openFresh)
 	for name, every := range map[string]int{"Sealed": 1, "Mixed": 2} {
 		t.Run(name, func(t *testing.T) {
 			suite(t, func(t *testing.T) fleettest.Engine {

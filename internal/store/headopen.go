@@ -97,6 +97,9 @@ func (s *Store) replayStrip(hh *headHost, day dayfile.Day, from int64) *head.Str
 		st = s.head.add(hh, day, head.Base{Over: true}, ripe)
 	}
 	st.Base = head.Base{Over: true}
-	s.head.days[day].err = err
+	if d := s.head.days[day]; d.err == nil {
+		d.err = err
+		s.head.damaged++
+	}
 	return st
 }

@@ -20,6 +20,8 @@ type headState struct {
 	table *head.Table
 	hosts map[head.Key]*headHost
 	days  map[dayfile.Day]*headDay
+	// damaged is the number of days that have an err.
+	damaged int
 	// unseen are hosts whose evidence the book may lack. It is guarded by mu.
 	unseen map[*headHost]struct{}
 
@@ -80,7 +82,7 @@ func newHeadState(metrics []fleet.Metric) *headState {
 // reset forgets all rows.
 func (h *headState) reset() {
 	h.hosts, h.days, h.unseen = map[head.Key]*headHost{}, map[dayfile.Day]*headDay{}, map[*headHost]struct{}{}
-	h.origins = map[fleet.Origin]struct{}{}
+	h.origins, h.damaged = map[fleet.Origin]struct{}{}, 0
 }
 
 // strip returns the strip of a day, nil when there is none.
@@ -122,6 +124,18 @@ func (h *headState) hostOf(key head.Key) *headHost {
 		h.hosts[key] = hh
 	}
 	return hh
+}
+
+// unclear says why a day cannot be added to: nobody knows what it has. The
+// caller holds appending or mu.
+func (h *headState) unclear(day dayfile.Day) error {
+	if h.damaged == 0 {
+		return nil
+	}
+	if d := h.days[day]; d != nil && d.err != nil {
+		return fmt.Errorf("%w; then open the store again", d.err)
+	}
+	return nil
 }
 
 // replace puts a strip in another's place, or takes it away when next is nil.

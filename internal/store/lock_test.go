@@ -26,6 +26,10 @@ func TestMain(m *testing.M) {
 		childHold(os.Args[1], os.Args[2] == "read")
 	case "import":
 		childImport(os.Args[1])
+	case "append":
+		childAppend(os.Args[1])
+	case "full":
+		childFull(os.Args[1])
 	case "memory":
 		childMemory(os.Args[1], os.Args[2])
 	default:

@@ -56,7 +56,7 @@ func (s *Store) removeDays(days []dayfile.Day) error {
 
 func (w *write) remove(days []dayfile.Day) error {
 	s := w.s
-	w.strips = map[target][]taken{}
+	w.removes, w.strips = true, map[target][]taken{}
 	var all []target
 	for _, d := range days {
 		for k := range kinds {

@@ -215,13 +215,24 @@ func (s *Store) sealOnce(ctx context.Context) error {
 		return fmt.Errorf("seal: %w", err)
 	}
 	defer unlock()
-	if err := s.sealDays(ctx, due); err != nil {
-		return fmt.Errorf("seal: %w", err)
+	var errs []error
+	for _, day := range due {
+		select {
+		case <-s.stopped: // the next opening seals the others
+			return errors.Join(errs...)
+		default:
+		}
+		if err := s.sealDays(ctx, []dayfile.Day{day}); err != nil {
+			errs = append(errs, fmt.Errorf("seal: %w", err))
+		}
+	}
+	if err := s.finish(); err != nil {
+		return errors.Join(append(errs, err)...)
 	}
 	if err := s.writeBook(); err != nil {
-		return fmt.Errorf("write hosts: %w", err)
+		errs = append(errs, fmt.Errorf("write hosts: %w", err))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // due are the days to be sealed now, ascending: those that are over and whose

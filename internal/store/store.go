@@ -110,7 +110,8 @@ type Store struct {
 	quit      chan struct{} // closed to end the committer, which closes committed
 	committed chan struct{}
 	wake      chan struct{} // tells the sealer to look
-	stopped   chan struct{} // closed to end the sealer
+	stopped   chan struct{} // closed to end the sealer, once
+	closing   sync.Once
 
 	mu         sync.RWMutex
 	closed     bool
@@ -307,6 +308,7 @@ func (s *Store) readState() (state, error) {
 // Close ends the store: loads that are open are aborted, questions that are
 // being answered go on. Closing twice does nothing.
 func (s *Store) Close() error {
+	s.closing.Do(func() { close(s.stopped) })
 	s.writing <- struct{}{} // a write that is being made true ends first
 	defer func() { <-s.writing }()
 	s.mu.RLock()
@@ -332,7 +334,6 @@ func (s *Store) Close() error {
 	if !s.opt.ReadOnly {
 		close(s.quit)
 		<-s.committed
-		close(s.stopped)
 	}
 	if s.head.current != nil {
 		errs = append(errs, s.head.current.Close())

@@ -20,13 +20,14 @@ type write struct {
 	l   *load // nil for a seal
 	gen uint64
 
-	days   []target           // of the load
-	strips map[target][]taken // what of the head goes into the files
-	sealed []sealedDay        // rows of the log that do
-	staged []stagedDay
-	merged map[target]counts
-	rank   []uint32
-	tx     commitTx
+	removes bool               // days are deleted, whatever they have
+	days    []target           // of the load
+	strips  map[target][]taken // what of the head goes into the files
+	sealed  []sealedDay        // rows of the log that do
+	staged  []stagedDay
+	merged  map[target]counts
+	rank    []uint32
+	tx      commitTx
 }
 
 // taken is a strip as it was when the write began, and the strip that appends
@@ -114,8 +115,8 @@ func (w *write) take(ctx context.Context, days []target, appending bool) (found 
 		if d == nil {
 			continue
 		}
-		if d.err != nil {
-			return nil, fmt.Errorf("day %s cannot be added to: %w; open the store again", day, d.err)
+		if err := s.head.unclear(day); err != nil && !w.removes {
+			return nil, err
 		}
 		for k := range kinds {
 			t := target{k, day}

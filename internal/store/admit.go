@@ -1,0 +1,303 @@
+package store
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/leanfleet/leanfleet/fleet"
+	"github.com/leanfleet/leanfleet/internal/store/dayfile"
+	"github.com/leanfleet/leanfleet/internal/store/head"
+	"github.com/leanfleet/leanfleet/inventory"
+)
+
+// admit finds where the rows of a call belong, and says why they cannot go
+// there. The caller holds appending.
+func (s *Store) admit(c *appendCall, book *inventory.Book) error {
+	for i := range c.parts {
+		p := &c.parts[i]
+		b := p.batch.Batch
+		if err := s.head.noteOrigin(b.Origin); err != nil {
+			return fmt.Errorf("host %s: %w", b.Host, err)
+		}
+		if c.book != nil {
+			book = c.book
+		}
+		id, known := book.Resolve(string(b.Host), time.UnixMilli(b.Start[0]))
+		if !known {
+			var err error
+			if id, err = s.bring(c, book, b); err != nil {
+				return err
+			}
+		}
+		p.key = head.Key{Host: id, Group: b.Group}
+		if b.Group != "" && strings.ContainsRune(string(id), 0) { // which parts the two in files
+			return fmt.Errorf("host %q: process group %s: the name of the host has a zero byte", id, b.Group)
+		}
+		if err := s.place(c, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bring adds a host that samples are of and nobody knows.
+func (s *Store) bring(c *appendCall, book *inventory.Book, b *fleet.Batch) (fleet.HostID, error) {
+	if c.book == nil {
+		c.book = book.Clone()
+	}
+	a := head.Added{Key: string(b.Host), At: b.Start[0], Put: s.stamp("first samples of the host", b.Origin)}
+	a.ID = c.book.Ensure(a.Key, time.UnixMilli(a.At).UTC(), a.Put)
+	if id, ok := c.book.Resolve(a.Key, time.UnixMilli(a.At)); !ok || id != a.ID {
+		return "", fmt.Errorf("host %s: it cannot be added", b.Host)
+	}
+	c.added = append(c.added, a)
+	return a.ID, nil
+}
+
+// place cuts a part by day and finds the strips.
+func (s *Store) place(c *appendCall, part int) error {
+	p := &c.parts[part]
+	if p.host = s.head.hosts[p.key]; p.host == nil {
+		s.mu.Lock()
+		p.host = s.head.hostOf(p.key)
+		s.mu.Unlock()
+	}
+	starts := p.batch.Start
+	for lo := 0; lo < len(starts); {
+		day := dayfile.DayOf(starts[lo])
+		hi := lo + 1
+		if end := day.Start() + dayMillis; starts[len(starts)-1] < end {
+			hi = len(starts)
+		} else {
+			for hi < len(starts) && starts[hi] < end {
+				hi++
+			}
+		}
+		if err := s.head.unclear(day); err != nil {
+			return err
+		}
+		st := p.host.strip(day)
+		if st == nil || !st.Over && starts[lo] <= st.Base.Last {
+			var err error
+			if st, err = s.makeStrip(p.host, day, starts[lo], s.nowMillis()); err != nil {
+				return err
+			}
+		}
+		if err := s.room(st, &p.batch, lo, hi); err != nil {
+			return err
+		}
+		c.spans = append(c.spans, appendSpan{part, lo, hi, st})
+		lo = hi
+	}
+	return nil
+}
+
+// makeStrip makes a strip that takes rows from a time on: where the sealed file
+// has later rows of the host, those are read into the strip first. now is when
+// the rows came.
+func (s *Store) makeStrip(hh *headHost, on dayfile.Day, from, now int64) (*head.Strip, error) {
+	k := kindOf(hh.key)
+	if err := s.head.unclear(on); err != nil {
+		return nil, err
+	}
+	st := hh.strip(on)
+	stored := s.find(target{k, on})
+	if stored == nil {
+		if now != ripe { // rows of the log were let in before
+			if err := s.checkNew(target{k, on}, hh); err != nil {
+				return nil, err
+			}
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.head.add(hh, on, head.Base{Over: true}, now), nil
+	}
+	p := s.pin([]*day{stored})
+	defer p.release()
+	if err := p.open(0); err != nil {
+		return nil, fmt.Errorf("day %s cannot be added to: %s: %w; restore the file from a backup", on, p.paths[0], err)
+	}
+	if err := s.checkUnits(stored.file); err != nil {
+		return nil, fmt.Errorf("day %s: %w", on, err)
+	}
+	base := baseIn(stored.file, hh.key)
+	if st == nil && (base.Over || from > base.Last) {
+		if err := s.checkGroups(on, hh, stored.file); err != nil {
+			return nil, err
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.head.add(hh, on, base, now), nil
+	}
+	runs, err := s.sealedRuns(stored.file, hh.key)
+	if err != nil {
+		return nil, fmt.Errorf("day %s cannot be added to: %s: %w; restore the file from a backup", on, p.paths[0], err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if st == nil {
+		st = s.head.add(hh, on, base, now)
+	}
+	return st, st.Cover(s.head.table, runs)
+}
+
+// baseIn is what a sealed file has of a key.
+func baseIn(f *dayfile.File, key head.Key) head.Base {
+	lo, hi := f.FindHost(rowKey(key))
+	if lo == hi {
+		return head.Base{Over: true}
+	}
+	base := head.Base{Last: f.Runs()[hi-1].Last}
+	for _, r := range f.Runs()[lo:hi] {
+		base.Rows += r.Rows
+	}
+	return base
+}
+
+// runsOf yields rows as runs of one step.
+type runsOf func(yield func(step int32, rows dayfile.Rows) error) error
+
+// sealedRuns reads the rows of a key from a sealed file, in the resolutions of
+// the configuration.
+func (s *Store) sealedRuns(f *dayfile.File, key head.Key) (runsOf, error) {
+	lo, hi := f.FindHost(rowKey(key))
+	var scratch dayfile.Scratch
+	type run struct {
+		step int32
+		rows dayfile.Rows
+	}
+	list := make([]run, 0, hi-lo)
+	for i := lo; i < hi; i++ {
+		rows, err := f.Rows(i, &scratch)
+		if err != nil {
+			return nil, err
+		}
+		for c := range rows.Columns {
+			if rows.Columns[c], err = s.asConfigured(rows.Columns[c]); err != nil {
+				return nil, err
+			}
+		}
+		list = append(list, run{f.Runs()[i].Step, rows})
+	}
+	return func(yield func(step int32, rows dayfile.Rows) error) error {
+		for i := range list {
+			if err := yield(list[i].step, list[i].rows); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, nil
+}
+
+// checkUnits refuses to add to a day with a metric whose unit the configuration
+// changed since.
+func (s *Store) checkUnits(f *dayfile.File) error {
+	for _, m := range f.Metrics() {
+		if n := s.head.table.Number(m.Name); n >= 0 && s.head.table.Metrics()[n].Unit != m.Unit {
+			return fmt.Errorf("metric %s is stored in %s, the configuration now says %s", m.Name, m.Unit, s.head.table.Metrics()[n].Unit)
+		}
+	}
+	return nil
+}
+
+// asConfigured rounds stored values anew where the configuration changed the
+// resolution of their metric since.
+func (s *Store) asConfigured(c fleet.Column) (fleet.Column, error) {
+	n := s.head.table.Number(c.Metric.Name)
+	if n < 0 {
+		return c, nil
+	}
+	m := s.head.table.Metrics()[n]
+	if m.Num == c.Metric.Num && m.Den == c.Metric.Den {
+		return c, nil
+	}
+	out := fleet.Column{Metric: m, Values: make([]int32, len(c.Values)), Present: c.Present}
+	for i, v := range c.Values {
+		if !c.Has(i) {
+			continue
+		}
+		var err error
+		if out.Values[i], err = m.Scale(c.Metric.Value(int64(v))); err != nil {
+			return c, err
+		}
+	}
+	return out, nil
+}
+
+// checkNew says why a day that is not sealed cannot be begun for a host.
+func (s *Store) checkNew(t target, hh *headHost) error {
+	if d := s.head.days[t.day]; d == nil || len(d.strips[t.kind]) == 0 {
+		if err := s.checkUnlisted([]target{t}); err != nil {
+			return err
+		}
+	}
+	return s.checkGroups(t.day, hh, nil)
+}
+
+// checkGroups refuses ever more process groups of a host: their cardinality is
+// bounded where they are named, and a name that is different each time is a
+// mistake there. sealed is the day's file, nil when there is none.
+func (s *Store) checkGroups(day dayfile.Day, hh *headHost, sealed *dayfile.File) error {
+	if hh.key.Group == "" {
+		return nil
+	}
+	var live []*head.Strip
+	if d := s.head.days[day]; d != nil {
+		live = d.strips[ofGroups]
+	}
+	var runs []dayfile.Run
+	if sealed != nil {
+		lo, _ := sealed.FindHost(hh.key.Host + "\x00")
+		hi, _ := sealed.FindHost(hh.key.Host + "\x01")
+		runs = sealed.Runs()[lo:hi]
+	}
+	if len(live)+len(runs) < MaxGroups {
+		return nil
+	}
+	names := map[fleet.HostID]struct{}{}
+	for _, r := range runs {
+		names[r.Host] = struct{}{}
+	}
+	for _, st := range live {
+		if st.Host == hh.key.Host {
+			names[rowKey(head.Key{Host: st.Host, Group: st.Group})] = struct{}{}
+		}
+	}
+	if _, known := names[rowKey(hh.key)]; known || len(names) < MaxGroups {
+		return nil
+	}
+	return fmt.Errorf("host %s has %d process groups on %s, the most it may have; group %q is too many: name groups by what they are, not by process id or the like", hh.key.Host, len(names), day, hh.key.Group)
+}
+
+// room says whether a host may have further rows in a day.
+func (s *Store) room(st *head.Strip, b *head.Batch, lo, hi int) error {
+	if st.Total()+hi-lo <= MaxRowsPerDay {
+		return nil
+	}
+	total := st.Total() + hi - lo
+	if b.Start[lo] <= st.End() {
+		starts := append([]int64(nil), b.Start[lo:hi]...)
+		for i := range st.Segments() {
+			starts = st.Starts(i, starts)
+		}
+		slices.Sort(starts)
+		total = len(slices.Compact(starts))
+		if !st.Over {
+			total += st.Base.Rows
+		}
+	}
+	if total > MaxRowsPerDay {
+		return fmt.Errorf("day %s, host %s: it has more than %d rows in one day, the most a host may have", st.Day, st.Host, MaxRowsPerDay)
+	}
+	return nil
+}
+
+// nowMillis is the clock in Unix milliseconds, 0 without one.
+func (s *Store) nowMillis() int64 {
+	if s.opt.Clock == nil {
+		return 0
+	}
+	return s.opt.Clock().UnixMilli()
+}
