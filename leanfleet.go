@@ -11,6 +11,7 @@ import (
 	"github.com/leanfleet/leanfleet/internal/catalog"
 	"github.com/leanfleet/leanfleet/internal/store"
 	"github.com/leanfleet/leanfleet/internal/zones"
+	"github.com/leanfleet/leanfleet/rightsizing"
 )
 
 // Options say where a Monitor keeps its data and how questions are understood.
@@ -62,7 +63,8 @@ type Monitor struct {
 	options Options
 	catalog *catalog.Catalog
 	prices  priceState
-	shared  bool // the store is another Monitor's to close
+	sized   rightsizing.Memory // of questions about sizes
+	shared  bool               // the store is another Monitor's to close
 }
 
 // Open opens a data directory. Close it when done.

@@ -67,13 +67,32 @@ func (m *Monitor) UnderusedHosts(ctx context.Context, req rightsizing.UnderusedR
 
 // sizing is what questions about sizes run in.
 func (m *Monitor) sizing(ctx context.Context) (rightsizing.Environment, error) {
-	env := rightsizing.Environment{Environment: m.environment()}
+	env := rightsizing.Environment{Environment: m.environment(), Memory: &m.sized}
 	var err error
+	if env.Revision, err = m.revision(); err != nil {
+		return env, err
+	}
 	if env.Prices, err = m.book(ctx); err != nil {
 		return env, err
 	}
 	env.Commitments, err = m.commitments()
 	return env, err
+}
+
+// revision names the state of the data: it changes with every sample and record.
+func (m *Monitor) revision() (string, error) {
+	if m.store == nil {
+		return "", nil
+	}
+	s, err := m.store.Status()
+	if err != nil {
+		return "", err
+	}
+	text := fmt.Sprintf("%d %d %d", s.Generation, s.Samples, s.Hosts)
+	if s.Head != nil {
+		text += fmt.Sprintf(" %d %d", s.Head.Generations, s.Head.LogBytes)
+	}
+	return text, nil
 }
 
 // SavingsRequest asks what advice comes to for groups of hosts.

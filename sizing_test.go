@@ -3,6 +3,8 @@ package leanfleet_test
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -264,5 +266,53 @@ func TestPotentialSavings(t *testing.T) {
 	}
 	if _, err := m.PotentialSavings(t.Context(), leanfleet.SavingsRequest{GroupBy: []string{"set"}}); err == nil {
 		t.Error("by sets that nobody configured")
+	}
+}
+
+// TestAdviceFollowsTheData: what a Monitor keeps in memory between questions never
+// outlives the data: samples, records and sizes that come later count at once.
+func TestAdviceFollowsTheData(t *testing.T) {
+	now := time.Date(2024, 2, 1, 0, 0, 0, 0, time.UTC)
+	m := sleepers(t, t.TempDir(), &now, "aa-1")
+	line := func() *rightsizing.Recommendation {
+		t.Helper()
+		r, err := m.Rightsize(t.Context(), rightsizing.Request{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := m.Rightsize(t.Context(), rightsizing.Request{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, b := fmt.Sprintf("%+v", lineOf(t, &r, "aa-1").Evidence.KnownDaysCPU), fmt.Sprintf("%+v", lineOf(t, &again, "aa-1").Evidence.KnownDaysCPU); a != b {
+			t.Errorf("asked again: %s and %s", a, b)
+		}
+		return lineOf(t, &again, "aa-1")
+	}
+	if x := line(); x.Recommended == nil || x.Current.InstanceType != "m5.4xlarge" || x.Finding == rightsizing.FindingUnderProvisioned {
+		t.Fatalf("at first: %+v", x)
+	}
+	// A stretch of January was measured before the host was known to be busy.
+	b := fleet.Batch{Host: "aa-1", Origin: fleet.OriginAgent, Step: 600000, Columns: []fleet.Column{{Metric: fleet.CPUUsage}, {Metric: fleet.MemoryUsage}}}
+	for at := now.AddDate(0, 0, -40); at.Before(now.AddDate(0, 0, -31)); at = at.Add(10 * time.Minute) {
+		b.Start = append(b.Start, at.UnixMilli())
+		b.Columns[0].Values = append(b.Columns[0].Values, 9900)
+		b.Columns[1].Values = append(b.Columns[1].Values, 600)
+	}
+	if _, err := m.Append(t.Context(), []fleet.Batch{b}); err != nil {
+		t.Fatal(err)
+	}
+	if x := line(); x.Evidence.KnownDaysCPU != 40 || x.Recommended != nil && x.Recommended.VCPUs < 16 {
+		t.Errorf("with earlier, busy days: %d days known, advised %+v", x.Evidence.KnownDaysCPU, x.Recommended)
+	}
+	csv := filepath.Join(t.TempDir(), "new.csv")
+	if err := os.WriteFile(csv, []byte("host,provider,region,instance_type,os\naa-1,aws,us-east-1,m5.8xlarge,linux\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Import(t.Context(), leanfleet.ImportRequest{Inventory: []string{csv}, Effective: now.AddDate(0, 0, -1)}); err != nil {
+		t.Fatal(err)
+	}
+	if x := line(); x.Current.InstanceType != "m5.8xlarge" || x.Current.VCPUs != 32 {
+		t.Errorf("after a resize: %+v", x.Current)
 	}
 }

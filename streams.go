@@ -1,6 +1,9 @@
 package leanfleet
 
-import "io"
+import (
+	"io"
+	"slices"
+)
 
 // Streams are what a request carries beside its JSON.
 type Streams struct {
@@ -24,9 +27,14 @@ type Streamed interface {
 	SetStreams(Streams)
 }
 
-// Streams returns the streams of the request.
+// Streams returns the streams of the request; standard input only where it is
+// asked for.
 func (r *ImportRequest) Streams() Streams {
-	return Streams{Input: r.Stdin, Progress: r.Progress, Directory: r.Directory}
+	s := Streams{Progress: r.Progress, Directory: r.Directory}
+	if slices.Contains(r.Samples, "-") || slices.Contains(r.Inventory, "-") {
+		s.Input = r.Stdin
+	}
+	return s
 }
 
 // SetStreams replaces the streams of the request.

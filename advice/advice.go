@@ -40,6 +40,10 @@ const (
 	CheckMemory Code = "memory"
 	// CheckCPU: fewer vCPUs.
 	CheckCPU Code = "cpu"
+	// CheckGeneration: an older generation, whose vCPUs do less.
+	CheckGeneration Code = "older_generation"
+	// CheckExceptionalDay: one day took more than the new type has.
+	CheckExceptionalDay Code = "exceptional_day"
 	// CheckProvider: a move to another cloud.
 	CheckProvider Code = "provider"
 	// CheckRegion: a move to another region.

@@ -6,12 +6,16 @@ import (
 	"slices"
 )
 
+// Outgrown is the share of look-alikes that needed more than a share of their size
+// on one day, from which on a change to it is a bet.
+const Outgrown = 0.1
+
 // How alike two hosts are, and when a group has begun to outgrow a size.
 const (
 	widthSize, widthLevel = 0.4, 0.5
 	offsetCPU, offsetMem  = 0.005, 0.002
 	rareDays              = 0.1 // share of days that a safe look-alike may exceed
-	outgrown              = 0.1 // share of safe look-alikes that makes a bet
+	outgrown              = Outgrown
 	shortBets             = 1.5 // by how much a short history widens the limit of bets
 )
 

@@ -86,9 +86,12 @@ type WindowOutcome struct {
 	Test  fleet.Window `json:"test"`
 	// Shift says that the share of hosts that were above the limit unchanged,
 	// AboveLimit, exceeds twice its median over the windows.
-	Shift      bool            `json:"shift"`
-	AboveLimit Share           `json:"above_limit"`
-	Policies   []PolicyOutcome `json:"policies"`
+	Shift      bool  `json:"shift"`
+	AboveLimit Share `json:"above_limit"`
+	// Unjudged counts the hosts that do not count, by reason: no_type, no_price,
+	// rule_excludes, gone, before_unmeasured, test_unmeasured.
+	Unjudged map[string]int  `json:"unjudged,omitempty"`
+	Policies []PolicyOutcome `json:"policies"`
 	// Hosts are the changes of leanfleet at the first confidence.
 	Hosts []HostOutcome `json:"hosts"`
 }
@@ -230,10 +233,16 @@ func (b *backtest) window(ctx context.Context, split time.Time) (WindowOutcome, 
 		}
 	}
 	w := WindowOutcome{Train: m.history.window, Test: test.window, Hosts: []HostOutcome{}}
-	v := &verdict{b: b, m: m, test: test, choices: choices, before: int64(minOutcome) * min(horizon, int64(b.req.Train/day)) / horizon, entries: make([][]entry, len(b.columns))}
+	v := &verdict{unjudged: map[string]int{}, b: b, m: m, test: test, choices: choices, before: int64(minOutcome) * min(horizon, int64(b.req.Train/day)) / horizon, entries: make([][]entry, len(b.columns))}
 	for _, i := range a.list {
 		w.Hosts = append(w.Hosts, v.judge(i)...)
 	}
+	for _, q := range m.without {
+		if b.question.Hosts.Matches(q.host.record) {
+			v.unjudged[q.reason]++
+		}
+	}
+	w.Unjudged = v.unjudged
 	for k, c := range b.columns {
 		c.windows = append(c.windows, v.entries[k])
 	}
@@ -250,7 +259,15 @@ type verdict struct {
 	before       int64 // least time measured before the split
 	entries      [][]entry
 	hosts, above int
+	unjudged     map[string]int
 }
+
+// Why a host does not count in a window.
+const (
+	unjudgedGone   = "gone"              // by the end of the test
+	unjudgedBefore = "before_unmeasured" // too little of the time before the split
+	unjudgedTest   = "test_unmeasured"   // too little of the test
+)
 
 // judge judges what was advised for a host, or for each member of a group. It
 // returns leanfleet's changes at the first confidence.
@@ -265,10 +282,12 @@ func (v *verdict) judge(i int) []HostOutcome {
 		own := v.m.quotes[k]
 		after := v.test.hosts[own.host.record.Host]
 		if after == nil || after.gone {
+			v.unjudged[unjudgedGone]++
 			continue
 		}
 		o := judge(own, after, v.before)
-		if !o.worthy {
+		if o.unworthy != "" {
+			v.unjudged[o.unworthy]++
 			continue
 		}
 		outcomes = append(outcomes, o)

@@ -103,7 +103,7 @@ func TestLearnerNeverSeesTheTest(t *testing.T) {
 	changed := 0
 	for _, x := range advice.Recommendations {
 		h, ok := replayed[x.Host]
-		if ok != (x.Recommended != nil) || ok && (h.To != x.Recommended.InstanceType || h.BreakProbability != x.BreakProbability) {
+		if ok != (x.Recommended != nil) || ok && (h.To != x.Recommended.InstanceType || h.BreakProbability != *x.BreakProbability) {
 			t.Errorf("%s: advised %s, replayed %+v", x.Host, to(x), h)
 		}
 		if ok {

@@ -42,6 +42,18 @@ func (f *flow) at(per10000 int64) (float64, bool) {
 type beside struct {
 	received, sent, read, written, reads, writes flow
 	quiet                                        quiet
+	needed                                       [3]*float64 // by resource, once settled
+}
+
+// settle works out what a host needs of each resource and drops the flows.
+func (b *beside) settle() {
+	s := beside{quiet: b.quiet}
+	for i, r := range resources() {
+		if v, ok := b.demand(r); ok {
+			s.needed[i] = known(v)
+		}
+	}
+	*b = s
 }
 
 // network is the P99.5 of the busier direction: limits hold for each of them.
@@ -149,8 +161,13 @@ func resources() [3]string {
 // needBeside sets what a host needs beside CPU and memory, a group what its most
 // demanding member does.
 func (q *quote) needBeside() {
-	for i, r := range resources() {
-		if v, ok := q.host.most(func(p *host) (float64, bool) { return p.beside.demand(r) }); ok {
+	for i := range resources() {
+		if v, ok := q.host.most(func(p *host) (float64, bool) {
+			if need := p.beside.needed[i]; need != nil {
+				return *need, true
+			}
+			return 0, false
+		}); ok {
 			q.beside[i] = known(v)
 		}
 	}

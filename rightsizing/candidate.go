@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"strings"
 
 	"github.com/leanfleet/leanfleet/advice"
 	"github.com/leanfleet/leanfleet/fleet"
@@ -29,7 +31,9 @@ const (
 	RejectedDominated    = "dominated"       // another costs no more and has no less
 	RejectedCPUUnknown   = "cpu_unknown"     // fewer vCPUs, and CPU is not known
 	RejectedMemUnknown   = "memory_unknown"  // less memory, and memory is not known
-	RejectedPressed      = "pressed"         // fewer vCPUs, and today's are above the limit for long
+	RejectedPressed      = "pressed"         // fewer vCPUs, and today's were above the limit for long
+	RejectedOlder        = "older"           // no less of anything, but of an older generation: no swap without risk
+	RejectedRecent       = "recent_day"      // less than half of what one of the last 14 days took
 	RejectedRisk         = "risk"            // chance of breaking above the bound of a line
 	RejectedSavings      = "savings"         // saves less than the least saving asked for
 	RejectedGroup        = "group"           // like hosts have begun to outgrow it
@@ -56,6 +60,9 @@ const (
 	reasonWakes          = "wakes"           // idle, but the CPU was once above 20 %
 	reasonCovered        = "covered_by_commitment"
 	reasonCurrency       = "commitments_currency" // commitments are in another currency
+	reasonStopped        = "stopped"              // pays for disks and addresses only, as long as it is
+	reasonDay            = "exceptional_day"      // one day, which is set aside, took more than what is advised has
+	reasonOlder          = "older_generation"     // what is advised is of an older generation than today's type
 )
 
 // candidate is a type that a host could have.
@@ -118,6 +125,7 @@ type quote struct {
 	reason    string // why there is no quote
 	all       []*pricing.Candidate
 	pressed   bool         // above the limit for long: its vCPUs are not reduced
+	lately    [2]float64   // most vCPUs that one of the last 14 days needed, and most bytes
 	beside    [3]*float64  // what it needs of the resources beside CPU and memory
 	members   []int        // of a scaling group, among the model's quotes
 	peers     []*quote     // of its members
@@ -165,6 +173,12 @@ func (s *shop) quote(x *host) (*quote, error) {
 	if _, known := s.book.Specification(r.Provider, r.InstanceType); !known || x.vcpus == 0 || x.memory == 0 {
 		q.reason = reasonNoType
 		return q, nil
+	}
+	for _, p := range x.members {
+		// What is less than the largest member of a group has is less for that one.
+		if !p.gone {
+			x.vcpus, x.memory = math.Max(x.vcpus, p.vcpus), math.Max(x.memory, p.memory)
+		}
 	}
 	q.needBeside()
 	var err error
@@ -294,3 +308,29 @@ func (s *shop) rejectsBurstable(q *quote, c *pricing.Candidate) string {
 
 // monthly is what a price per hour is in a month.
 func monthly(p money.Price) money.Amount { return p.Per(money.Whole(HoursPerMonth)) }
+
+// older says that a type is of an older generation than another one of its line.
+func older(now, then *pricing.Specification) bool {
+	return now.Provider == then.Provider && lineOf(now) == lineOf(then) && now.GenerationRank.Known && then.GenerationRank.Known && then.GenerationRank.Value < now.GenerationRank.Value
+}
+
+// lineOf is the types among which generations count: those of the same letters
+// before the first digit. The general, compute and memory types of AWS, and the
+// D and E sizes of Azure, share their generations.
+func lineOf(s *pricing.Specification) string {
+	name := strings.TrimPrefix(s.InstanceType, "Standard_")
+	if i := strings.IndexAny(name, "0123456789"); i >= 0 {
+		name = name[:i]
+	}
+	shared := map[string]string{"aws c": "m", "aws r": "m", "azure E": "D"}
+	return cmp.Or(shared[s.Provider+" "+name], name)
+}
+
+// olderCheck is what to verify of a type of an older generation: a vCPU of it
+// does less, and demand is measured in vCPUs of today's type.
+func olderCheck(now, then *pricing.Specification) advice.Check {
+	return advice.Check{
+		Code: advice.CheckGeneration, Text: "an older generation: a vCPU of it does less than one of today's type, by which demand is measured",
+		From: now.Family.Value, To: then.Family.Value,
+	}
+}

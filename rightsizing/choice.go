@@ -105,8 +105,12 @@ func (m *model) allowed(q *quote, j int) string {
 		return RejectedMemUnknown
 	case c.lessCPU && q.pressed:
 		return RejectedPressed
+	case !c.shrinks() && older(q.today.Spec, c.Spec):
+		return RejectedOlder
 	case c.p > q.terms.maxRisk:
 		return RejectedRisk
+	case c.lessCPU && q.lately[0] > recentFactor*c.vcpus, c.lessMem && q.lately[1] > recentFactor*c.memory:
+		return RejectedRecent
 	case !q.terms.worthwhile(q, j):
 		return RejectedSavings
 	}
@@ -192,7 +196,7 @@ func objective(q *quote, c *candidate, lambda, mean float64) float64 {
 }
 
 // best is the candidate with the least objective; ties go to the lower price,
-// then to the order of the list.
+// then to what is not of an older generation, then to the order of the list.
 func (m *model) best(q *quote, lambda, mean float64, noBets bool) int {
 	best, least := 0, q.list[0].price
 	for j := 1; j < len(q.list); j++ {
@@ -201,7 +205,9 @@ func (m *model) best(q *quote, lambda, mean float64, noBets bool) int {
 			continue
 		}
 		o := objective(q, c, lambda, mean)
-		if o < least || o == least && c.price < q.list[best].price {
+		b := &q.list[best]
+		tie := o == least && c.price == b.price && older(q.today.Spec, b.Spec) && !older(q.today.Spec, c.Spec)
+		if o < least || o == least && c.price < b.price || tie {
 			best, least = j, o
 		}
 	}

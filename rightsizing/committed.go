@@ -93,7 +93,7 @@ func (a *advisor) newSteadyHour(set *pricing.Commitments) *steadyHour {
 		s.place[i] = len(s.usages)
 		s.usages = append(s.usages, pricing.Usage{
 			Host: string(r.Host), Provider: r.Provider, Region: r.Region, Account: r.Account, OS: q.os,
-			Spec: q.today.Spec, Running: time.Hour, PerHour: q.today.Contracted,
+			Spec: q.today.Spec, Running: time.Hour, PerHour: q.today.Contracted, Machine: q.today.Machine,
 		})
 		s.month = append(s.month, q.today.FullMonth)
 	}
@@ -127,7 +127,7 @@ func (s *steadyHour) cost(changed map[*quote]*pricing.Candidate) (hourCost, erro
 	for q, c := range changed {
 		for _, i := range s.hostsOf(q) {
 			if k, ok := s.place[i]; ok {
-				usages[k].Spec, usages[k].PerHour, month[k] = c.Spec, c.Contracted, c.FullMonth
+				usages[k].Spec, usages[k].PerHour, usages[k].Machine, month[k] = c.Spec, c.Contracted, c.Machine, c.FullMonth
 			}
 		}
 	}

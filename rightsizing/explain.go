@@ -78,7 +78,7 @@ func (a *advisor) plot(i int, advised *Size) *Plot {
 	q, l := a.m.quotes[i], a.m.loads[i]
 	p := &Plot{VCPUs: q.host.vcpus, MemoryBytes: q.host.memory, Days: make([]PlotDay, a.m.days)}
 	if advised != nil {
-		p.AdvisedVCPUs, p.AdvisedMemoryBytes = known(advised.VCPUs), known(float64(advised.MemoryBytes))
+		p.AdvisedVCPUs, p.AdvisedMemoryBytes = known(float64(advised.VCPUs)), known(float64(advised.MemoryBytes))
 	}
 	for d := range p.Days {
 		x := PlotDay{Start: a.m.history.window.Start.Add(time.Duration(d) * day)}

@@ -40,6 +40,8 @@ type host struct {
 	expected, covered time.Duration
 	alive             []time.Duration
 	beside            beside
+	load              *load // derived from the days, for the size it has
+	slim              bool  // most days have lost their distributions
 	// members are the hosts of a scaling group, those that are gone by the end
 	// last; nil for a host of its own.
 	members []*host
@@ -127,6 +129,9 @@ func readHistory(ctx context.Context, env Environment, within fleet.Calendar, en
 	if beside {
 		if err := h.readBeside(ctx, env.Source, within, partial); err != nil {
 			return nil, err
+		}
+		for _, x := range h.hosts {
+			x.beside.settle()
 		}
 	}
 	for _, x := range h.hosts {

@@ -2,8 +2,10 @@ package rightsizing
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/leanfleet/leanfleet/advice"
@@ -16,8 +18,9 @@ func newLine(q *quote) Recommendation {
 	r := q.host.record
 	l := Recommendation{
 		Host: r.Host, Name: r.DisplayName(), Provider: r.Provider, Account: r.Account, Region: r.Region, Zone: r.Zone, OS: q.os, OwnedBy: r.OwnedBy, Tags: r.Tags,
+		State: r.State, Arch: r.Arch, Purchase: r.Purchase,
 		Reasons: []string{}, Options: []Option{}, Checks: []advice.Check{},
-		Current: Size{InstanceType: r.InstanceType, VCPUs: q.host.vcpus, MemoryBytes: int64(q.host.memory)},
+		Current: Size{InstanceType: r.InstanceType, VCPUs: VCPUs(q.host.vcpus), MemoryBytes: Bytes(q.host.memory)},
 	}
 	if q.terms != nil {
 		l.Rule = q.terms.name
@@ -55,6 +58,9 @@ func (a *advisor) line(i int) (Recommendation, error) {
 	}
 	if q.host.aboveLimit() {
 		l.Reasons = append(l.Reasons, reasonAboveLimit)
+	}
+	if l.State == fleet.StateStopped {
+		l.Reasons = append(l.Reasons, reasonStopped)
 	}
 	l.Evidence = a.evidence(i)
 	l.Options = a.options(i)
@@ -161,7 +167,7 @@ func (c *candidate) kind() Kind {
 // take advises an option.
 func (a *advisor) take(l *Recommendation, q *quote, o Option) {
 	l.Recommended = &o.Size
-	l.BreakProbability, l.Confidence = o.BreakProbability, 1-o.BreakProbability
+	l.BreakProbability, l.Confidence = known(o.BreakProbability), known(1-o.BreakProbability)
 	l.Savings, l.Checks, l.Effort = o.Savings, o.Checks, o.Effort
 	for _, x := range o.Limits {
 		reason := reasonDiskUnknown
@@ -172,6 +178,32 @@ func (a *advisor) take(l *Recommendation, q *quote, o Option) {
 			l.Reasons = append(l.Reasons, reason)
 		}
 	}
+	if c, ok := l.exceptionalDay(); ok {
+		l.Checks, l.Reasons = append(slices.Clip(l.Checks), c), append(l.Reasons, reasonDay)
+	}
+	if slices.ContainsFunc(l.Checks, func(c advice.Check) bool { return c.Code == advice.CheckGeneration }) {
+		l.Reasons = append(l.Reasons, reasonOlder)
+	}
+}
+
+// exceptionalDay is the check of a change to less than the day took that is set
+// aside: whoever carries it out wants to know what that day was.
+func (l *Recommendation) exceptionalDay() (advice.Check, bool) {
+	e, to := &l.Evidence, l.Recommended
+	c := advice.Check{Code: advice.CheckExceptionalDay}
+	var took []string
+	if v := e.SetAsideCPUNeed; v != nil && to.VCPUs < l.Current.VCPUs && *v > float64(to.VCPUs) {
+		took = append(took, fmt.Sprintf("%.1f vCPUs on %s", *v, e.SetAsideCPU))
+	}
+	if v := e.SetAsideMemoryBytes; v != nil && to.MemoryBytes < l.Current.MemoryBytes && *v > float64(to.MemoryBytes) {
+		took = append(took, fmt.Sprintf("%.1f GiB on %s", *v/(1<<30), e.SetAsideMemory))
+	}
+	if len(took) == 0 {
+		return c, false
+	}
+	c.From, c.To = strings.Join(took, " and "), fmt.Sprintf("%v vCPUs and %.4g GiB", float64(to.VCPUs), float64(to.MemoryBytes)/(1<<30))
+	c.Text = "needed " + c.From + ", more than the new type has: one such day is set aside; find out what it was, and whether it comes again"
+	return c, true
 }
 
 // grow looks for the cheapest type that covers an under-provisioned host.
@@ -257,6 +289,9 @@ func (a *advisor) option(q *quote, c *candidate, kind Kind) Option {
 	if o.Checks == nil {
 		o.Checks = []advice.Check{}
 	}
+	if older(q.today.Spec, c.Spec) {
+		o.Checks = append(o.Checks, olderCheck(q.today.Spec, c.Spec))
+	}
 	o.Effort = advice.EffortOf(o.Checks)
 	limits := q.limits(c.Spec)
 	o.Limits = limits[:]
@@ -297,7 +332,7 @@ func known(v float64) *float64 { return &v }
 // size is a candidate with what the host, or the whole group, pays for it.
 func (q *quote) size(c *candidate) Size {
 	full, list := q.monthly(c.FullMonth), q.monthly(c.List)
-	return Size{InstanceType: c.Spec.InstanceType, VCPUs: c.vcpus, MemoryBytes: int64(c.memory), MonthlyCost: &full, MonthlyListCost: &list, PriceObservedAt: c.ObservedAt}
+	return Size{InstanceType: c.Spec.InstanceType, VCPUs: VCPUs(c.vcpus), MemoryBytes: Bytes(c.memory), MonthlyCost: &full, MonthlyListCost: &list, PriceObservedAt: c.ObservedAt}
 }
 
 // monthly is what the hosts of a quote pay in a month at a price.
@@ -334,6 +369,7 @@ func (q *quote) current() Size {
 	if q.peers != nil {
 		full, list := q.times(q.average(fullMonth)).Round(), q.times(q.average(listPrice)).Round()
 		s.MonthlyCost, s.MonthlyListCost = &full, &list
+		s.VCPUs, s.MemoryBytes = VCPUs(q.today.Spec.VCPUs.Value), Bytes(q.today.Spec.MemoryBytes.Value)
 	}
 	return s
 }
@@ -370,6 +406,7 @@ func (a *advisor) evidence(i int) Evidence {
 	if e.KnownDaysCPU > 0 {
 		v := l.cpu.view(a.m.days, a.m.recent, a.m.long())
 		e.TypicalCPU, e.WorstCPU = known(v.typical), known(v.worst)
+		e.WorstMemberCPU = q.memberOf(l, func(l *load) []float64 { return l.cpu.day }, v.worst, v.setAside)
 		if d := v.setAside; d >= 0 {
 			e.SetAsideCPU = a.m.history.window.Start.Add(time.Duration(d) * day).Format(time.DateOnly)
 			e.SetAsideCPUNeed = known(l.cpu.day[d])
@@ -378,6 +415,7 @@ func (a *advisor) evidence(i int) Evidence {
 	if e.KnownDaysMemory > 0 {
 		v := l.mem.view(a.m.days, a.m.recent, a.m.long())
 		e.TypicalMemory, e.WorstMemory = known(v.typical), known(v.worst)
+		e.WorstMemberMemory = q.memberOf(l, func(l *load) []float64 { return l.mem.day }, v.worst, v.setAside)
 		if d := v.setAside; d >= 0 {
 			e.SetAsideMemory = a.m.history.window.Start.Add(time.Duration(d) * day).Format(time.DateOnly)
 			e.SetAsideMemoryBytes = known(l.mem.day[d])
@@ -392,4 +430,17 @@ func (a *advisor) evidence(i int) Evidence {
 	}
 	e.HeldBack = a.choice.again[i]
 	return e
+}
+
+// memberOf is the member of a scaling group that needed so much on a day other
+// than the one set aside; empty for a host of its own.
+func (q *quote) memberOf(l *load, of func(*load) []float64, needed float64, setAside int) fleet.HostID {
+	for k, one := range l.members {
+		for d, v := range of(one) {
+			if d != setAside && v == needed {
+				return q.host.members[k].record.Host
+			}
+		}
+	}
+	return ""
 }

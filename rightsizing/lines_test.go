@@ -207,6 +207,9 @@ func TestScalingGroup(t *testing.T) {
 	if to(x) != "keep" || why(t, x, "l2") != rightsizing.RejectedRisk || math.Abs(*x.Evidence.WorstCPU-2.5) > 0.03 || len(x.Members) != 2 {
 		t.Errorf("with a member that is gone: %s, l2 %s, worst %v, members %+v", to(x), why(t, x, "l2"), *x.Evidence.WorstCPU, x.Members)
 	}
+	if x.Evidence.WorstMemberCPU != "web-3" || x.Evidence.WorstMemberMemory == "" {
+		t.Errorf("worst member %q, of memory %q; want web-3, which is gone", x.Evidence.WorstMemberCPU, x.Evidence.WorstMemberMemory)
+	}
 	if math.Abs(*x.MeanMembers-140.0/60) > 0.01 { // 60 + 60 + 20 host-days over 60 days
 		t.Errorf("mean members %v", *x.MeanMembers)
 	}

@@ -2,6 +2,7 @@ package rightsizing
 
 import (
 	"context"
+	"errors"
 	"math"
 	"slices"
 	"time"
@@ -28,12 +29,32 @@ type model struct {
 // learn reads the days before an instant and learns from them. Nothing at or
 // after the end is asked for: advice and back-test both come from here.
 func learn(ctx context.Context, env Environment, req *Request, within fleet.Calendar, end time.Time, days int) (*model, error) {
+	key := keyOf(&env, within, end, days, req.Partial)
+	if h := env.Memory.recall(key); h != nil {
+		m, err := learnFrom(h, env, req, end)
+		if !errors.Is(err, errStale) {
+			return m, err
+		}
+	}
 	h, err := readHistory(ctx, env, within, end, days, req.Partial, true)
 	if err != nil {
 		return nil, err
 	}
 	h.trim()
+	m, err := learnFrom(h, env, req, end)
+	if err == nil {
+		env.Memory.keep(key, h)
+	}
+	return m, err
+}
+
+// errStale says that what was remembered is of other sizes of the hosts.
+var errStale = errors.New("remembered figures are of other sizes")
+
+// learnFrom learns from a history.
+func learnFrom(h *history, env Environment, req *Request, end time.Time) (*model, error) {
 	m := &model{history: h, shop: newShop(env.Prices, req), days: h.days, recent: recency(h.days)}
+	var sized []*host
 	for _, x := range h.order {
 		q, err := m.shop.quote(x)
 		if err != nil {
@@ -43,9 +64,15 @@ func learn(ctx context.Context, env Environment, req *Request, within fleet.Cale
 			m.without = append(m.without, q)
 			continue
 		}
-		q.pressed = longAboveLimit(x)
 		m.quotes = append(m.quotes, q)
-		m.loads = append(m.loads, newLoad(x, h.days))
+		sized = append(sized, x)
+	}
+	if !deriveAll(sized, h.days) {
+		return nil, errStale
+	}
+	for i, x := range sized {
+		m.quotes[i].pressed = x.load.pressed
+		m.loads = append(m.loads, x.load)
 	}
 	if err := m.addScaling(); err != nil {
 		return nil, err
@@ -122,6 +149,7 @@ func (m *model) addChances() {
 // chancesOf returns what sets a candidate's chances of breaking for a host.
 func (m *model) chancesOf(i int) func(*candidate) {
 	l := m.loads[i]
+	m.quotes[i].lately = [2]float64{l.cpu.lately(m.days), l.mem.lately(m.days)}
 	cpu, mem := l.cpu.view(m.days, m.recent, m.long()), l.mem.view(m.days, m.recent, m.long())
 	cpuKnown, memKnown := l.cpu.known(m.days), l.mem.known(m.days)
 	return func(c *candidate) {
@@ -139,6 +167,22 @@ func (m *model) chancesOf(i int) func(*candidate) {
 		}
 		c.p = 1 - (1-c.pCPU)*(1-c.pMem)
 	}
+}
+
+// recentFactor is by how much one of the last 14 days may have taken more than a
+// smaller size has. The one worst day says nothing about what comes, and is set
+// aside; but nobody carries out a change to less than half of what last week took.
+const recentFactor = 2
+
+// lately is the most that one of the last 14 days took; 0 where none is known.
+func (r *daily) lately(d int) float64 {
+	top := 0.0
+	for _, v := range r.day[max(0, d-horizon):d] {
+		if v > top {
+			top = v
+		}
+	}
+	return top
 }
 
 // The choice's numbers.
@@ -226,13 +270,22 @@ func pressedHost(x *host, least float64) pressure {
 	return p
 }
 
-// longAboveLimit says whether a host was above 80 % of its vCPUs for 5 % of the
-// last 14 days. By the definition of broken such a host may lose vCPUs without
-// breaking more; no engineer would take them away.
-func longAboveLimit(x *host) bool {
-	cells := lastDays(x.cpu, pressureDays)
-	total := measured(cells)
-	return total > 0 && float64(timeAbove(cells, cpuLimit(x.vcpus))) >= pressedLimit*float64(total)
+// longAboveLimit says whether a host was above 80 % of its vCPUs for 5 % of any 14
+// days of the history, the last of them among it: of their measured time, and where
+// these are fewer, of all. By the definition of broken such a host may lose vCPUs
+// without breaking more; no engineer would take them away. The times are prefix
+// sums by day.
+func longAboveLimit(above, total []int64) bool {
+	for d := 1; d < len(total); d++ {
+		from := max(0, d-pressureDays)
+		if d < pressureDays && d < len(total)-1 {
+			continue
+		}
+		if t := total[d] - total[from]; t > 0 && float64(above[d]-above[from]) >= pressedLimit*float64(t) {
+			return true
+		}
+	}
+	return false
 }
 
 func pressedTime(cells []cell, limit int64) (share float64, days int) {

@@ -186,7 +186,7 @@ type outcome struct {
 	memory   float64 // largest sample
 	above    float64 // share of the time above 80 % of today's vCPUs
 	memKnown bool    // before the window
-	worthy   bool    // enough was measured before and in the window
+	unworthy string  // why the host does not count: too little was measured; empty where it does
 	busy     bool    // median CPU before over 5 % of today's vCPUs
 }
 
@@ -227,8 +227,12 @@ func judge(q *quote, test *host, leastBefore int64) *outcome {
 	}
 	o.memKnown = measured(x.mem) > 0
 	least := int64(minOutcome)
-	o.worthy = max(measured(before), measured(lastDays(x.mem, horizon))) >= leastBefore &&
-		max(total, measured(test.mem)) >= least*int64(len(test.cpu))/horizon
+	switch {
+	case max(measured(before), measured(lastDays(x.mem, horizon))) < leastBefore:
+		o.unworthy = unjudgedBefore
+	case max(total, measured(test.mem)) < least*int64(len(test.cpu))/horizon:
+		o.unworthy = unjudgedTest
+	}
 	if v, ok := percentile(fleet.CPUCoresUsed, before, 5000); ok {
 		o.busy = v > busyLevel*x.vcpus
 	}

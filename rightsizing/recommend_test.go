@@ -36,7 +36,7 @@ func TestChanceByHand(t *testing.T) {
 	}
 	o := x.Options[0]
 	for name, pair := range map[string][2]float64{
-		"cpu": {o.BreakCPU, 0.03613}, "memory": {o.BreakMemory, 0.08519}, "both": {x.BreakProbability, 0.11824}, "confidence": {x.Confidence, 0.88176},
+		"cpu": {o.BreakCPU, 0.03613}, "memory": {o.BreakMemory, 0.08519}, "both": {*x.BreakProbability, 0.11824}, "confidence": {*x.Confidence, 0.88176},
 		"projected cpu": {*o.ProjectedCPU, 0.4}, "projected memory": {*o.ProjectedMemory, 0.2}, "a cpu": {r.Learned.CPU, 3.76903}, "a memory": {r.Learned.Memory, 6.56903},
 	} {
 		if math.Abs(pair[0]-pair[1]) > 0.002 {
@@ -252,7 +252,7 @@ func TestOldFamily(t *testing.T) {
 	l := newLab(t)
 	l.record(fleet.Record{Host: "old", Provider: "aws", Region: "us-east-1", InstanceType: "m4.xlarge", OS: "linux"})
 	x := line(t, l.recommend(rightsizing.Request{Explain: true}), "old")
-	if x.Kind != rightsizing.KindSwap || x.BreakProbability != 0 || x.Recommended.VCPUs < 4 || x.Recommended.MemoryBytes < 16*gib {
+	if x.Kind != rightsizing.KindSwap || *x.BreakProbability != 0 || x.Recommended.VCPUs < 4 || x.Recommended.MemoryBytes < 16*gib {
 		t.Fatalf("advised %+v (%s)", x.Recommended, x.Kind)
 	}
 	if len(x.Checks) == 0 || x.Effort == "low" {
@@ -391,7 +391,7 @@ func TestTiesAndDeterminism(t *testing.T) {
 			l.load(n, fleet.MemoryUsage, asOf, 60, always(0.05))
 		}
 		r := l.recommend(rightsizing.Request{Confidence: 0.9, Explain: true})
-		if a, b := line(t, r, "a"), line(t, r, "b"); to(a) != to(b) || a.BreakProbability != b.BreakProbability || to(a) == "keep" {
+		if a, b := line(t, r, "a"), line(t, r, "b"); to(a) != to(b) || to(a) == "keep" || *a.BreakProbability != *b.BreakProbability {
 			t.Errorf("a is advised %s, b %s", to(a), to(b))
 		}
 		out, err := json.Marshal(r)

@@ -32,6 +32,11 @@ type Environment struct {
 	fleet.Environment
 	Prices      *pricing.Book
 	Commitments *pricing.Commitments
+	// Memory keeps what was read between questions; nil does not. Revision names
+	// the state of the data, so that it changes with every sample and record;
+	// where it is empty nothing is kept.
+	Memory   *Memory
+	Revision string
 }
 
 // Burstable says whether burstable types are candidates.
@@ -219,6 +224,8 @@ func (r BacktestRequest) normal() (BacktestRequest, error) {
 	if r.Policies == nil {
 		r.Policies = comparedPolicies()
 	}
+	// The clairvoyant is always there, named or not.
+	r.Policies = slices.DeleteFunc(slices.Clone(r.Policies), func(p string) bool { return p == PolicyClairvoyant })
 	for _, p := range r.Policies {
 		if err := checkPolicy(strings.TrimSuffix(p, swapSuffix)); err != nil {
 			return r, err

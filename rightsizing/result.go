@@ -1,6 +1,7 @@
 package rightsizing
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/leanfleet/leanfleet/advice"
@@ -36,6 +37,36 @@ const (
 	KindMove   Kind = "move"
 )
 
+// MarshalJSON writes a kind; null where nothing is changed.
+func (k Kind) MarshalJSON() ([]byte, error) {
+	if k == "" {
+		return []byte("null"), nil
+	}
+	return json.Marshal(string(k))
+}
+
+// VCPUs is a number of vCPUs; 0 is unknown, and null in JSON.
+type VCPUs float64
+
+// MarshalJSON writes the number, or null where it is unknown.
+func (v VCPUs) MarshalJSON() ([]byte, error) {
+	if v == 0 {
+		return []byte("null"), nil
+	}
+	return json.Marshal(float64(v))
+}
+
+// Bytes is an amount of memory; 0 is unknown, and null in JSON.
+type Bytes int64
+
+// MarshalJSON writes the number, or null where it is unknown.
+func (b Bytes) MarshalJSON() ([]byte, error) {
+	if b == 0 {
+		return []byte("null"), nil
+	}
+	return json.Marshal(int64(b))
+}
+
 // Size is a type with its size and what a host of it pays that runs all month of
 // 730 hours. Unknown costs are nil. On the line of a scaling group amounts are
 // those of all its members.
@@ -46,8 +77,8 @@ type Size struct {
 	// Purchase is "spot" at a spot price, and empty on demand.
 	Purchase        pricing.Purchase `json:"purchase,omitempty"`
 	InstanceType    string           `json:"instance_type"`
-	VCPUs           float64          `json:"vcpus"`
-	MemoryBytes     int64            `json:"memory_bytes"`
+	VCPUs           VCPUs            `json:"vcpus"`
+	MemoryBytes     Bytes            `json:"memory_bytes"`
 	MonthlyCost     *money.Amount    `json:"monthly_cost"`
 	MonthlyListCost *money.Amount    `json:"monthly_list_cost"`
 	PriceObservedAt time.Time        `json:"price_observed_at,omitzero"`
@@ -179,6 +210,10 @@ type Evidence struct {
 	// more was needed than the advised size has.
 	DaysAboveCPU    int `json:"days_above_vcpus"`
 	DaysAboveMemory int `json:"days_above_memory"`
+	// WorstMemberCPU and WorstMemberMemory are the members of a scaling group that
+	// needed what WorstCPU and WorstMemory say.
+	WorstMemberCPU    fleet.HostID `json:"worst_member_vcpus,omitempty"`
+	WorstMemberMemory fleet.HostID `json:"worst_member_memory,omitempty"`
 	// GroupShare is the share of LookAlikes, a sum of weights, that needed more
 	// on one day. HeldBack says that the host may not bet with its group.
 	GroupShare float64 `json:"group_share"`
@@ -210,6 +245,11 @@ type Recommendation struct {
 	OS       string       `json:"os,omitempty"` // as it is priced
 	OwnedBy  string       `json:"owned_by,omitempty"`
 	Tags     fleet.Tags   `json:"tags,omitempty"`
+	// State, Arch and Purchase are those of the inventory, empty where it does not
+	// say. A scaling group has them where all of its members agree.
+	State    fleet.State          `json:"state,omitempty"`
+	Arch     string               `json:"arch,omitempty"`
+	Purchase fleet.PurchaseOption `json:"purchase,omitempty"`
 	// Members are the hosts of a group by id, MeanMembers the number that ran on
 	// average, which amounts are for. A group of mixed types is advised from the
 	// commonest.
@@ -221,11 +261,12 @@ type Recommendation struct {
 	Finding     Finding  `json:"finding"`
 	Reasons     []string `json:"reasons"`
 	Recommended *Size    `json:"recommended"` // nil is to keep
-	Kind        Kind     `json:"kind,omitempty"`
+	Kind        Kind     `json:"kind"`        // empty is to keep, null in JSON
 	Options     []Option `json:"options"`
-	// BreakProbability is of the recommended type; Confidence is 1 less that.
-	BreakProbability float64 `json:"break_probability"`
-	Confidence       float64 `json:"confidence"`
+	// BreakProbability is of the recommended type, nil where there is none;
+	// Confidence is 1 less that.
+	BreakProbability *float64 `json:"break_probability"`
+	Confidence       *float64 `json:"confidence"`
 	Savings
 	Effort   advice.Effort  `json:"effort,omitempty"`
 	Checks   []advice.Check `json:"checks"`
@@ -289,10 +330,14 @@ type Summary struct {
 	Hosts       int             `json:"hosts"`
 	Findings    map[Finding]int `json:"findings"`
 	MonthlyCost money.Amount    `json:"monthly_cost"` // of the hosts with a price
-	Swaps       Total           `json:"swaps"`
-	Shrinks     Total           `json:"shrinks"`
-	Grows       Total           `json:"grows"`
-	Idle        IdleTotal       `json:"idle"`
+	// HostsWithPrice is their number. Unadvised counts the reasons why hosts are
+	// excluded or too little is known of them.
+	HostsWithPrice int            `json:"hosts_with_price"`
+	Unadvised      map[string]int `json:"unadvised,omitempty"`
+	Swaps          Total          `json:"swaps"`
+	Shrinks        Total          `json:"shrinks"`
+	Grows          Total          `json:"grows"`
+	Idle           IdleTotal      `json:"idle"`
 	// Spot and Moves total the best option of its kind of each line, where asked
 	// for. They are instead of the advised changes, not on top.
 	Spot  *Total `json:"spot,omitempty"`

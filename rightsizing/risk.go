@@ -32,6 +32,9 @@ type daily struct {
 type load struct {
 	cpu, mem daily
 	measured []int64 // milliseconds of any resource before day d
+	vcpus    float64 // the size that they are for
+	pressed  bool    // its vCPUs are not reduced
+	members  []*load // of a scaling group, beside its host's members
 }
 
 // newLoad derives a host's figures from its days.
@@ -40,13 +43,15 @@ func newLoad(x *host, days int) *load {
 		cpu:      daily{day: nans(days), median: nans(days), week: nans(days + 1), outcome: nans(days + 1)},
 		mem:      daily{day: nans(days), median: nans(days), outcome: nans(days + 1)},
 		measured: make([]int64, days+1),
+		vcpus:    x.vcpus,
 	}
 	above := make([]int64, days+1) // prefix sums of time above today's limit
+	total := make([]int64, days+1) // and of the time in which the CPU was measured
 	limit := cpuLimit(x.vcpus)
 	for i := range days {
 		c, m := &x.cpu[i], &x.mem[i]
 		up := c.dist.WeightAbove(limit)
-		above[i+1] = above[i] + up
+		above[i+1], total[i+1] = above[i]+up, total[i]+c.covered
 		l.measured[i+1] = l.measured[i] + max(c.covered, m.covered)
 		if c.covered >= minDay {
 			l.cpu.day[i], l.cpu.median[i] = need(x.cpu[i:i+1], up), c.median
@@ -55,6 +60,7 @@ func newLoad(x *host, days int) *load {
 			l.mem.day[i], l.mem.median[i] = m.max, m.median
 		}
 	}
+	l.pressed = longAboveLimit(above, total)
 	for d := 1; d <= days; d++ {
 		from := max(0, d-7)
 		if week := x.cpu[from:d]; measured(week) >= minWeek {

@@ -43,6 +43,9 @@ func (m *model) addScaling() error {
 	slices.SortFunc(keys, func(a, b groupKey) int { return strings.Compare(string(a.id()), string(b.id())) })
 	for _, k := range keys {
 		x := m.pooledHost(k, members[k])
+		if !deriveAll(x.members[len(members[k]):], m.days) {
+			return errStale
+		}
 		q, err := m.shop.quote(x)
 		if err != nil {
 			return err
@@ -74,6 +77,19 @@ func (m *model) pooledHost(k groupKey, members []int) *host {
 	}
 	r := m.quotes[best].host.record.Clone()
 	r.Host, r.Name, r.Zone = k.id(), k.ownedBy, ""
+	for _, i := range members {
+		// What members differ in is unknown of the group.
+		one := m.quotes[i].host.record
+		if one.State != r.State {
+			r.State = fleet.StateUnknown
+		}
+		if one.Arch != r.Arch {
+			r.Arch = ""
+		}
+		if one.Purchase != r.Purchase {
+			r.Purchase = ""
+		}
+	}
 	x := &host{record: &r}
 	for _, i := range members {
 		x.members = append(x.members, m.quotes[i].host)
@@ -110,7 +126,7 @@ func (m *model) pooledLoad(q *quote) *load {
 		if k < len(q.members) {
 			loads = append(loads, m.loads[q.members[k]])
 		} else {
-			loads = append(loads, newLoad(p, m.days))
+			loads = append(loads, p.load)
 		}
 	}
 	pool := func(into []float64, of func(*load) []float64, merge func([]float64) float64) {
@@ -127,6 +143,7 @@ func (m *model) pooledLoad(q *quote) *load {
 	pool(l.cpu.median, func(l *load) []float64 { return l.cpu.median }, medianOf)
 	pool(l.mem.day, func(l *load) []float64 { return l.mem.day }, largestKnown)
 	pool(l.mem.median, func(l *load) []float64 { return l.mem.median }, medianOf)
+	l.members = loads
 	for i, p := range q.host.current() {
 		if p.daysAlive() <= leastKnown {
 			continue

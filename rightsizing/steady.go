@@ -88,7 +88,7 @@ func whyDismissed(d *advice.Decision) string {
 		fmt.Fprintf(&b, " by %s", d.Who)
 	}
 	if !d.Until.IsZero() {
-		fmt.Fprintf(&b, " until %s", d.Until.UTC().Format(time.DateOnly))
+		fmt.Fprintf(&b, " until %s", d.Until.UTC().Format("2006-01-02 15:04 MST"))
 	}
 	return b.String()
 }

@@ -153,7 +153,7 @@ func TestDecisions(t *testing.T) {
 	}
 	no := advice.Decision{Host: "a", From: "l4", To: "l2", Action: advice.DecisionDismiss, Who: "ann", Why: "licence", At: day(-3), Until: day(30)}
 	r, x := ask(no)
-	if to(x) != "keep" || x.Finding != rightsizing.FindingOverProvisioned || !has(x.Reasons, "dismissed: licence by ann until 2024-03-31") || x.Kind != "" || x.MonthlySavings != nil {
+	if to(x) != "keep" || x.Finding != rightsizing.FindingOverProvisioned || !has(x.Reasons, "dismissed: licence by ann until 2024-03-31 00:00 UTC") || x.Kind != "" || x.MonthlySavings != nil {
 		t.Errorf("dismissed: %s, %s %v", to(x), x.Finding, x.Reasons)
 	}
 	if x.Decision == nil || x.Decision.Who != "ann" || r.Summary.Dismissed != 1 || r.Summary.Shrinks.Hosts != 1 || why(t, x, "l2") != rightsizing.RejectedDismissed {

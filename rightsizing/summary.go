@@ -1,6 +1,10 @@
 package rightsizing
 
-import "github.com/leanfleet/leanfleet/money"
+import (
+	"slices"
+
+	"github.com/leanfleet/leanfleet/money"
+)
 
 // summarize totals the lines of a list.
 func (a *advisor) summarize(lines []Recommendation) (Summary, error) {
@@ -52,6 +56,15 @@ func (s *Summary) add(l *Recommendation, totals map[Kind]*Total) error {
 		}
 	}
 	sum(&s.MonthlyCost, l.Current.MonthlyCost)
+	if l.Current.MonthlyCost != nil {
+		s.HostsWithPrice++
+	}
+	if l.Finding == FindingExcluded || l.Finding == FindingNotEnoughData {
+		if s.Unadvised == nil {
+			s.Unadvised = map[string]int{}
+		}
+		s.Unadvised[l.unadvised()]++
+	}
 	if l.Finding == FindingIdle {
 		s.Idle.Hosts++
 		sum(&s.Idle.MonthlyCost, l.Current.MonthlyCost)
@@ -59,7 +72,9 @@ func (s *Summary) add(l *Recommendation, totals map[Kind]*Total) error {
 	}
 	if t := totals[l.Kind]; t != nil && l.MonthlySavings != nil {
 		t.Hosts++
-		t.StatedBroken += l.BreakProbability
+		if p := l.BreakProbability; p != nil {
+			t.StatedBroken += *p
+		}
 		sum(&t.MonthlySavings, l.MonthlySavings)
 	}
 	for _, k := range []Kind{KindSpot, KindMove} {
@@ -82,4 +97,14 @@ func (l *Recommendation) cheapest(k Kind) *Option {
 		}
 	}
 	return best
+}
+
+// unadvised is the reason why nothing can be said about a host.
+func (l *Recommendation) unadvised() string {
+	for _, r := range []string{reasonNoType, reasonNoPrice, reasonRuleExcludes, reasonNoSamples, reasonFewDays, reasonSilent} {
+		if slices.Contains(l.Reasons, r) {
+			return r
+		}
+	}
+	return string(l.Finding)
 }

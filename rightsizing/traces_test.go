@@ -313,14 +313,20 @@ func TestBitbrainsAdvice(t *testing.T) {
 		switch {
 		case x.Kind != rightsizing.KindGrow && (x.MonthlySavings == nil || x.MonthlySavings.Sign() <= 0):
 			t.Errorf("%s: %s saves nothing", x.Name, to(x))
-		case x.Kind == rightsizing.KindSwap && (x.BreakProbability != 0 || x.Recommended.VCPUs < x.Current.VCPUs || x.Recommended.MemoryBytes < x.Current.MemoryBytes):
+		case x.Kind == rightsizing.KindSwap && (*x.BreakProbability != 0 || x.Recommended.VCPUs < x.Current.VCPUs || x.Recommended.MemoryBytes < x.Current.MemoryBytes):
 			t.Errorf("%s: a swap to less", x.Name)
-		case x.Kind == rightsizing.KindShrink && x.Recommended.VCPUs < *e.WorstCPU && e.DaysAboveCPU > e.KnownDaysCPU/10:
+		case x.Kind == rightsizing.KindShrink && float64(x.Recommended.VCPUs) < *e.WorstCPU && e.DaysAboveCPU > e.KnownDaysCPU/10:
 			t.Errorf("%s: %s has %v vCPUs, and %d of %d days needed more", x.Name, to(x), x.Recommended.VCPUs, e.DaysAboveCPU, e.KnownDaysCPU)
-		case x.Kind == rightsizing.KindShrink && x.Recommended.VCPUs < x.Current.VCPUs && x.BreakProbability == 0:
+		case x.Kind == rightsizing.KindShrink && x.Recommended.VCPUs < x.Current.VCPUs && *x.BreakProbability == 0:
 			t.Errorf("%s: shrunk without any risk", x.Name)
-		case x.BreakProbability > rightsizing.DefaultMaxRisk:
-			t.Errorf("%s: %.2f above the bound of a line", x.Name, x.BreakProbability)
+		case x.Kind == rightsizing.KindShrink && x.Recommended.MemoryBytes < x.Current.MemoryBytes && *x.Options[0].ProjectedMemory > 2:
+			t.Errorf("%s: %s has less than half of the memory of a day of the last 14", x.Name, to(x))
+		case x.Kind == rightsizing.KindShrink && x.Recommended.MemoryBytes < x.Current.MemoryBytes && *e.SetAsideMemoryBytes > float64(x.Recommended.MemoryBytes) && !has(x.Reasons, "exceptional_day"):
+			t.Errorf("%s: %s has less memory than was used on %s, and nobody says so", x.Name, to(x), e.SetAsideMemory)
+		case x.Kind == rightsizing.KindSwap && has(x.Reasons, "older_generation"):
+			t.Errorf("%s: %s is a swap to an older generation", x.Name, to(x))
+		case *x.BreakProbability > rightsizing.DefaultMaxRisk:
+			t.Errorf("%s: %.2f above the bound of a line", x.Name, *x.BreakProbability)
 		}
 	}
 	if changed < 50 || !r.Summary.ConfidenceMet || r.Summary.StatedBreakShare > 0.05 {

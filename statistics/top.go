@@ -127,7 +127,7 @@ func compareNames(a, b TopHost) int {
 
 // newestRecords are the last records of hosts in a window.
 func newestRecords(ctx context.Context, env fleet.Environment, scope fleet.Scope, w fleet.Window) (map[fleet.HostID]*fleet.Record, error) {
-	sel, err := env.Selector(scope.Select)
+	sel, err := fleet.ParseSelector(scope.Select)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,10 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,7 +88,10 @@ func backtestAnswer(a *app, r *rightsizing.BacktestResult, loc *time.Location) a
 			{Key: "broken_low", Header: "low", Kind: report.KindRatio, Wide: true}, {Key: "broken_high", Header: "high", Kind: report.KindRatio, Wide: true},
 			{Key: "broken_shrunk_share", Header: "of shrunk", Kind: report.KindRatio},
 			{Key: "saved_share", Header: "saved", Kind: report.KindRatio}, {Key: "of_clairvoyant", Header: "of best", Kind: report.KindRatio},
-			moneyColumn(a, "saved", r.Currency, true), {Key: "memory_exceeded", Header: "memory exceeded", Kind: report.KindInteger, Wide: true},
+			moneyColumn(a, "saved", r.Currency, true), moneyColumn(a, "saved_swaps", r.Currency, true),
+			{Key: "memory_exceeded", Header: "memory exceeded", Kind: report.KindInteger, Wide: true},
+			{Key: "time_above_80", Header: "time over 80 %", Kind: report.KindRatio, Wide: true}, {Key: "time_above_100", Header: "over 100 %", Kind: report.KindRatio, Wide: true},
+			{Key: "busy_broken_share", Header: "busy broken", Kind: report.KindRatio, Wide: true}, {Key: "busy_saved_share", Header: "busy saved", Kind: report.KindRatio, Wide: true},
 		},
 		Notes: damageNotes(r.Damaged),
 	}
@@ -95,7 +101,8 @@ func backtestAnswer(a *app, r *rightsizing.BacktestResult, loc *time.Location) a
 			text(p.Policy), ratio(p.Confidence, "states_none"), report.Integer(int64(p.Hosts)), report.Integer(int64(p.Changed)), report.Integer(int64(p.Shrunk)),
 			ratio(p.BrokenShare.Value, "none_changed"), ratio(p.BrokenShare.Low, ""), ratio(p.BrokenShare.High, ""),
 			ratio(p.BrokenShrunkShare.Value, "none_shrunk"), ratio(p.SavedShare.Value, ""), ratio(p.OfClairvoyant.Value, ""),
-			moneyCell(a, &p.Saved, ""), report.Integer(int64(p.MemoryExceeded)),
+			moneyCell(a, &p.Saved, ""), moneyCell(a, &p.SavedSwaps, ""), report.Integer(int64(p.MemoryExceeded)),
+			report.Ratio(p.TimeAbove80), report.Ratio(p.TimeAbove100), ratio(p.Busy.BrokenShare.Value, "none_changed"), ratio(p.Busy.SavedShare.Value, ""),
 		})
 	}
 	t.Notes = append(t.Notes, "broken is of the changed hosts, of shrunk of those that lost CPU or memory; saved of the cost, of best of what the clairvoyant saves.")
@@ -104,7 +111,7 @@ func backtestAnswer(a *app, r *rightsizing.BacktestResult, loc *time.Location) a
 		if w.Shift {
 			shift = ", a fleet-wide shift"
 		}
-		t.Notes = append(t.Notes, fmt.Sprintf("learned from %s, judged in %s%s", window(w.Train, loc), window(w.Test, loc), shift))
+		t.Notes = append(t.Notes, fmt.Sprintf("learned from %s, judged in %s%s: %s", window(w.Train, loc), window(w.Test, loc), shift, windowText(&w)))
 	}
 	for _, b := range r.Calibration {
 		if b.Candidates > 0 {
@@ -120,6 +127,35 @@ func backtestAnswer(a *app, r *rightsizing.BacktestResult, loc *time.Location) a
 		fmt.Fprintln(a.out)
 		return report.Scatter(a.out, a.style, backtestScatter(r))
 	}}
+}
+
+// windowText is what the first policy came to in a window, or why no host counts.
+func windowText(w *rightsizing.WindowOutcome) string {
+	words := map[string]string{
+		"no_type": "without a known type or size", "no_price": "without a price", "rule_excludes": "left out by a rule", "gone": "gone by the end",
+		"before_unmeasured": "measured too little before", "test_unmeasured": "measured too little in it",
+	}
+	var left []string
+	for _, reason := range slices.Sorted(maps.Keys(w.Unjudged)) {
+		left = append(left, fmt.Sprintf("%s %s", report.FormatCount(int64(w.Unjudged[reason])), cmp.Or(words[reason], reason)))
+	}
+	text := "no host counts"
+	if len(w.Policies) > 0 && w.Policies[0].Hosts > 0 {
+		p := &w.Policies[0]
+		text = fmt.Sprintf("%s, %s of them above the limit unchanged; %s changed %s, %s broke", plural(int64(p.Hosts), "host"), shareText(w.AboveLimit.Value),
+			policyName(p), report.FormatCount(int64(p.Changed)), report.FormatCount(int64(p.Broken)))
+	}
+	if len(left) > 0 {
+		text += "; not judged: " + strings.Join(left, ", ")
+	}
+	return text + "."
+}
+
+func shareText(v *float64) string {
+	if v == nil {
+		return "an unknown share"
+	}
+	return report.FormatRatio(*v)
 }
 
 // limitOf is the share that may break by the highest confidence but one that was

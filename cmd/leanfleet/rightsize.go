@@ -343,7 +343,7 @@ func (a *app) typeCell(name string) report.Value {
 func (a *app) rightsizeRow(x *rightsizing.Recommendation) report.Row {
 	to, kind, broken, work := report.Unknown("keep"), report.Unknown("keep"), report.Unknown("keep"), report.Unknown("keep")
 	if x.Recommended != nil {
-		to, kind, broken = a.typeCell(x.Recommended.InstanceType), report.Text(string(x.Kind)), report.Ratio(x.BreakProbability)
+		to, kind, broken = a.typeCell(x.Recommended.InstanceType), report.Text(string(x.Kind)), ratio(x.BreakProbability, "keep")
 		work = report.Text(workText(x))
 	}
 	name, decided := x.Name, ""

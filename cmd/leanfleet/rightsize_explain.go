@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/leanfleet/leanfleet/fleet"
 	"github.com/leanfleet/leanfleet/internal/report"
 	"github.com/leanfleet/leanfleet/rightsizing"
 )
@@ -58,8 +59,8 @@ func explainTitle(x *rightsizing.Recommendation, r *rightsizing.Result) string {
 		return title + "; keep it"
 	}
 	title += fmt.Sprintf("; %s is advised (%s)", x.Recommended.InstanceType, x.Kind)
-	if x.MonthlySavings != nil {
-		title += fmt.Sprintf(", to %s a month at a risk of %s", saves(*x.MonthlySavings), report.FormatRatio(x.BreakProbability))
+	if x.MonthlySavings != nil && x.BreakProbability != nil {
+		title += fmt.Sprintf(", to %s a month at a risk of %s", saves(*x.MonthlySavings), report.FormatRatio(*x.BreakProbability))
 	}
 	return title
 }
@@ -67,7 +68,7 @@ func explainTitle(x *rightsizing.Recommendation, r *rightsizing.Result) string {
 // nearness orders candidates: what is advised, what there is, what was nearly
 // advised, then the rest.
 func nearness(c *rightsizing.Explained) int {
-	near := []string{rightsizing.RejectedCurrent, rightsizing.RejectedCostlier, rightsizing.RejectedRisk, rightsizing.RejectedGroup, rightsizing.RejectedSavings,
+	near := []string{rightsizing.RejectedCurrent, rightsizing.RejectedCostlier, rightsizing.RejectedRecent, rightsizing.RejectedRisk, rightsizing.RejectedGroup, rightsizing.RejectedSavings,
 		rightsizing.RejectedPressed, "network", "disk_throughput", "disk_iops", rightsizing.RejectedTooSmall, rightsizing.RejectedMemUnknown, rightsizing.RejectedCPUUnknown, rightsizing.RejectedDominated}
 	if c.Chosen {
 		return -1
@@ -80,14 +81,46 @@ func nearness(c *rightsizing.Explained) int {
 
 func candidateRow(a *app, c *rightsizing.Explained) report.Row {
 	why := c.Rejected
+	if words := rejectedWords()[c.Rejected]; words != "" && a.forPeople() {
+		why = words
+	}
 	if c.By != "" {
 		why += " by " + c.By
 	}
 	if c.Chosen {
 		why = "advised"
 	}
-	return report.Row{text(c.InstanceType), report.Number(c.VCPUs, vcpuDigits(c.VCPUs)), report.Bytes(float64(c.MemoryBytes)),
+	vcpus, memory := report.Unknown("vcpus"), report.Unknown("memory")
+	if v := float64(c.VCPUs); v > 0 {
+		vcpus = report.Number(v, vcpuDigits(v))
+	}
+	if c.MemoryBytes > 0 {
+		memory = report.Bytes(float64(c.MemoryBytes))
+	}
+	return report.Row{text(c.InstanceType), vcpus, memory,
 		moneyCell(a, c.MonthlyCost, "no_price"), ratio(c.BreakProbability, "not_asked"), text(why)}
+}
+
+// rejectedWords are the reasons against a type that are not words for themselves.
+func rejectedWords() map[string]string {
+	return map[string]string{
+		rightsizing.RejectedCurrent:    "today's type",
+		rightsizing.RejectedCostlier:   "price and risk together",
+		rightsizing.RejectedRisk:       "risk above the bound of a line",
+		rightsizing.RejectedOlder:      "an older generation, so no swap without risk",
+		rightsizing.RejectedRecent:     "a day of the last 14 took more than twice as much",
+		rightsizing.RejectedPressed:    "today's vCPUs were above the limit for long",
+		rightsizing.RejectedGroup:      "like hosts have begun to outgrow it",
+		rightsizing.RejectedSavings:    "saves less than asked for",
+		rightsizing.RejectedNotCheaper: "costs no less",
+		rightsizing.RejectedNotCurrent: "not a current family",
+		rightsizing.RejectedUnknown:    "a fact that matters is unknown",
+		rightsizing.RejectedTooSmall:   "too small",
+		rightsizing.RejectedMemUnknown: "memory is not known, so never reduced",
+		rightsizing.RejectedCPUUnknown: "CPU is not known, so never reduced",
+		rightsizing.RejectedLocalDisk:  "the local disk would be gone",
+		rightsizing.RejectedBaseline:   "the baseline is below the mean of a day",
+	}
 }
 
 // vcpuDigits is how many decimals vCPUs take: shared-core types have fractions.
@@ -104,6 +137,7 @@ func explainNotes(x *rightsizing.Recommendation) []string {
 	if len(x.Reasons) > 0 {
 		notes = append(notes, "Reasons: "+strings.Join(x.Reasons, "; ")+".")
 	}
+	notes = append(notes, choiceNotes(x)...)
 	for _, c := range x.Checks {
 		notes = append(notes, "Check "+string(c.Code)+": "+c.Text)
 	}
@@ -119,8 +153,11 @@ func explainNotes(x *rightsizing.Recommendation) []string {
 	if e.TypicalMemory != nil && e.WorstMemory != nil {
 		notes = append(notes, fmt.Sprintf("Memory: %s is the largest on a usual day, %s on the worst%s.", report.FormatBytes(*e.TypicalMemory), report.FormatBytes(*e.WorstMemory), setAside(e.SetAsideMemory, e.SetAsideMemoryBytes, report.FormatBytes)))
 	}
-	if e.LookAlikes > 0 {
-		notes = append(notes, fmt.Sprintf("Look-alikes: %.1f; %s of them needed more than this share of their size on one day.", e.LookAlikes, report.FormatRatio(e.GroupShare)))
+	if len(x.Members) > 0 {
+		notes = append(notes, memberNotes(x)...)
+	}
+	if e.LookAlikes >= 0.5 {
+		notes = append(notes, fmt.Sprintf("Look-alikes: %.1f; %s of them needed more than this share of their size on one day%s.", e.LookAlikes, report.FormatRatio(e.GroupShare), bet(x)))
 	}
 	if h := x.Held; h != nil {
 		instead := h.Instead
@@ -130,6 +167,73 @@ func explainNotes(x *rightsizing.Recommendation) []string {
 		notes = append(notes, fmt.Sprintf("Held: advised since %s; %s would be advised now, but not by enough to change the advice.", h.Since.UTC().Format(time.DateOnly), instead))
 	}
 	return notes
+}
+
+// choiceNotes say why it is this type and no cheaper one, and why it has more of
+// something than is used.
+func choiceNotes(x *rightsizing.Recommendation) []string {
+	to := x.Recommended
+	if to == nil || x.Kind == rightsizing.KindGrow || to.MonthlyCost == nil {
+		return nil
+	}
+	var next, leaner *rightsizing.Explained
+	for i := range x.Candidates {
+		c := &x.Candidates[i]
+		if c.BreakProbability == nil || c.MonthlyCost == nil || c.Chosen || c.Rejected == rightsizing.RejectedCurrent {
+			continue
+		}
+		cheaper := c.MonthlyCost.Cmp(*to.MonthlyCost) < 0
+		if cheaper && (next == nil || c.MonthlyCost.Cmp(*next.MonthlyCost) > 0) {
+			next = c
+		}
+		if c.VCPUs >= to.VCPUs && c.MemoryBytes < to.MemoryBytes &&
+			(leaner == nil || cmp.Or(cmp.Compare(leaner.MemoryBytes, c.MemoryBytes), c.MonthlyCost.Cmp(*leaner.MonthlyCost)) < 0) {
+			leaner = c
+		}
+	}
+	var notes []string
+	if next != nil {
+		notes = append(notes, fmt.Sprintf("Why no cheaper one: %s at %s is next, with a risk of %s: %s.", next.InstanceType, amountText(*next.MonthlyCost),
+			report.FormatRatio(*next.BreakProbability), cmp.Or(rejectedWords()[next.Rejected], next.Rejected)))
+	}
+	used := x.Evidence.WorstMemory
+	if used == nil || float64(to.MemoryBytes) < 2**used && to.MemoryBytes <= x.Current.MemoryBytes {
+		return notes
+	}
+	why := "no type of as many vCPUs with less is cheaper than today's"
+	if leaner != nil {
+		why = fmt.Sprintf("the next with less and as many vCPUs, %s with %s, costs %s at a risk of %s: %s", leaner.InstanceType, report.FormatBytes(float64(leaner.MemoryBytes)),
+			amountText(*leaner.MonthlyCost), report.FormatRatio(*leaner.BreakProbability), cmp.Or(rejectedWords()[leaner.Rejected], leaner.Rejected))
+	}
+	return append(notes, fmt.Sprintf("Why %s of memory, where %s is used on the worst day: %s.", report.FormatBytes(float64(to.MemoryBytes)), report.FormatBytes(*used), why))
+}
+
+// memberNotes name the members of a scaling group that the figures are of.
+func memberNotes(x *rightsizing.Recommendation) []string {
+	name := func(id fleet.HostID) string {
+		for _, m := range x.Members {
+			if m.Host == id {
+				return m.Name
+			}
+		}
+		return string(id) + ", which is gone"
+	}
+	note := fmt.Sprintf("Group of %s: each day is that of the member that needed most", plural(int64(len(x.Members)), "member"))
+	if id := x.Evidence.WorstMemberCPU; id != "" {
+		note += "; the worst of CPU was " + name(id)
+	}
+	if id := x.Evidence.WorstMemberMemory; id != "" {
+		note += "; the worst of memory was " + name(id)
+	}
+	return []string{note + "."}
+}
+
+// bet says what it means that like hosts have outgrown the size that is advised.
+func bet(x *rightsizing.Recommendation) string {
+	if x.Recommended == nil || x.Evidence.GroupShare < rightsizing.Outgrown {
+		return ""
+	}
+	return "; it is a bet, so few of them are changed together"
 }
 
 // setAside names the one day that is not looked at.

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -54,7 +56,12 @@ func rightsizeNotes(r *rightsizing.Result, all bool) []string {
 		notes = append(notes, fmt.Sprintf("After commitments all of it saves %s a month: %s of what is committed would lie idle, %s does today.",
 			amountText(c.MonthlySavings), amountText(c.UnusedAfter), amountText(c.UnusedBefore)))
 	}
-	notes = append(notes, fmt.Sprintf("%s cost %s a month now, as hosts pay that run all month of %d h.", plural(int64(s.Hosts), "host"), amountText(s.MonthlyCost), s.HoursPerMonth))
+	if s.HostsWithPrice > 0 || s.Hosts == 0 {
+		notes = append(notes, fmt.Sprintf("%s cost %s a month now, as hosts pay that run all month of %d h.", plural(int64(s.HostsWithPrice), "host"), amountText(s.MonthlyCost), s.HoursPerMonth))
+	}
+	if note := unadvisedNote(s); note != "" {
+		notes = append(notes, note)
+	}
 	if s.Held > 0 {
 		notes = append(notes, fmt.Sprintf("%s on to what was advised before.", map[bool]string{true: "1 line holds", false: report.FormatCount(int64(s.Held)) + " lines hold"}[s.Held == 1]))
 	}
@@ -67,6 +74,24 @@ func rightsizeNotes(r *rightsizing.Result, all bool) []string {
 		notes = append(notes, "work is the effort and the number of checks. --all shows the other hosts with their reasons, --host NAME --explain every candidate and the checks, leanfleet backtest what such advice was worth.")
 	}
 	return notes
+}
+
+// unadvisedNote says of how many hosts nothing can be said, and why.
+func unadvisedNote(s *rightsizing.Summary) string {
+	words := map[string]string{
+		"no_type": "no known type or size", "no_price": "no price for the type, region and operating system", "rule_excludes": "left out by a rule",
+		"no_samples": "never measured", "few_days": "fewer than three days measured", "silent": "nothing measured in the last seven days",
+	}
+	n := 0
+	var parts []string
+	for _, reason := range slices.Sorted(maps.Keys(s.Unadvised)) {
+		n += s.Unadvised[reason]
+		parts = append(parts, fmt.Sprintf("%s (%s)", report.FormatCount(int64(s.Unadvised[reason])), cmp.Or(words[reason], reason)))
+	}
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("Without advice: %s: %s.", plural(int64(n), "host"), strings.Join(parts, ", "))
 }
 
 // asideShown is how many hosts a note about days set aside names.
@@ -85,7 +110,7 @@ func asideNotes(r *rightsizing.Result) []string {
 			continue
 		}
 		var needs []string
-		if v := x.Evidence.SetAsideCPUNeed; v != nil && *v > x.Recommended.VCPUs && x.Recommended.VCPUs < x.Current.VCPUs {
+		if v := x.Evidence.SetAsideCPUNeed; v != nil && *v > float64(x.Recommended.VCPUs) && x.Recommended.VCPUs < x.Current.VCPUs {
 			needs = append(needs, report.FormatNumber(*v, 1)+" vCPUs on "+x.Evidence.SetAsideCPU)
 		}
 		if v := x.Evidence.SetAsideMemoryBytes; v != nil && *v > float64(x.Recommended.MemoryBytes) && x.Recommended.MemoryBytes < x.Current.MemoryBytes {

@@ -25,7 +25,12 @@ func TestSizing(t *testing.T) {
 		if err := setup(e); err != nil {
 			return err
 		}
-		return os.WriteFile(filepath.Join(e.WorkDir, "usage.csv"), []byte(sleepers()), 0o644)
+		for name, text := range map[string]string{"usage.csv": sleepers(), "five.csv": lastDays(sleepers(), 5), "cpu.csv": withoutMemory(sleepers())} {
+			if err := os.WriteFile(filepath.Join(e.WorkDir, name), []byte(text), 0o644); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	testscript.Run(t, p)
 }
@@ -38,6 +43,27 @@ func sleepers() string {
 		for at := scriptNow.AddDate(0, 0, -31); at.Before(scriptNow); at = at.Add(10 * time.Minute) {
 			fmt.Fprintf(&b, "web-%d,%s,0.%d%d,%d\n", i+1, at.Format(time.RFC3339), at.Hour()/8, i, 2<<30)
 		}
+	}
+	return b.String()
+}
+
+// lastDays is the head and the last days of a file of samples.
+func lastDays(csv string, days int) string {
+	var b strings.Builder
+	from := scriptNow.AddDate(0, 0, -days).Format(time.RFC3339)
+	for i, line := range strings.SplitAfter(csv, "\n") {
+		if cells := strings.SplitN(line, ",", 3); i == 0 || len(cells) == 3 && cells[1] >= from {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
+// withoutMemory is a file of samples without its last column.
+func withoutMemory(csv string) string {
+	var b strings.Builder
+	for line := range strings.Lines(csv) {
+		b.WriteString(line[:strings.LastIndexByte(line, ',')] + "\n")
 	}
 	return b.String()
 }

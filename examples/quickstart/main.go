@@ -102,7 +102,7 @@ func run(ctx context.Context, dir string, out io.Writer) error {
 	slices.SortStableFunc(best, func(x, y rightsizing.Recommendation) int { return y.MonthlySavings.Cmp(*x.MonthlySavings) })
 	for _, r := range best[:min(3, len(best))] {
 		fmt.Fprintf(out, "  %-14s %s -> %s saves %s, chance of breaking %.1f %%\n",
-			r.Name, r.Current.InstanceType, r.Recommended.InstanceType, r.MonthlySavings, r.BreakProbability*100)
+			r.Name, r.Current.InstanceType, r.Recommended.InstanceType, r.MonthlySavings, *r.BreakProbability*100)
 	}
 	return nil
 }

@@ -21,15 +21,15 @@ func (w *awsWriter) prelude() string {
 		return text
 	}
 	return text + `
-# find_instance REGION NAME: the id of the one running instance with this Name tag
+# find_instance REGION NAME STATE: the id of the one instance with this Name tag that is in this state
 find_instance() {
   local found
   found=$(aws ec2 describe-instances --region "$1" --output text --query 'Reservations[].Instances[].InstanceId' \
-    --filters "[{\"Name\":\"tag:Name\",\"Values\":[\"$2\"]},{\"Name\":\"instance-state-name\",\"Values\":[\"running\"]}]") || return 1
+    --filters "[{\"Name\":\"tag:Name\",\"Values\":[\"$2\"]},{\"Name\":\"instance-state-name\",\"Values\":[\"$3\"]}]") || return 1
   case $found in
   i-*[[:space:]]*) echo "$2: several instances have this name: $found" >&2 && return 1 ;;
   i-*) echo "$found" ;;
-  *) echo "$2: no running instance has this name in $1" >&2 && return 1 ;;
+  *) echo "$2: no $3 instance has this name in $1" >&2 && return 1 ;;
   esac
 }
 `
@@ -40,6 +40,10 @@ func (w *awsWriter) host(c *Change) (string, string) {
 	region := quote(l.Region)
 	commands := func(instance, indent string) string {
 		change := quote(fmt.Sprintf(`{"Value":"%s"}`, c.To))
+		if c.Stopped {
+			return indent + "aws ec2 modify-instance-attribute --region " + region + " --instance-id " + instance + " --instance-type " + change + " ||\n" +
+				indent + "  { echo " + quote("not changed: "+l.Name) + " >&2; failed=1; }\n"
+		}
 		return indent + "aws ec2 stop-instances --region " + region + " --instance-ids " + instance + " &&\n" +
 			indent + "  aws ec2 wait instance-stopped --region " + region + " --instance-ids " + instance + " &&\n" +
 			indent + "  aws ec2 modify-instance-attribute --region " + region + " --instance-id " + instance + " --instance-type " + change + " ||\n" +
@@ -56,7 +60,11 @@ func (w *awsWriter) host(c *Change) (string, string) {
 		return "", "it has no instance id, and its name cannot be looked for"
 	}
 	w.lookup = true
-	return "if instance=$(find_instance " + region + " " + quote(l.Name) + "); then\n" + commands(`"$instance"`, "  ") + "else\n  failed=1\nfi\n", ""
+	state := "running"
+	if c.Stopped {
+		state = "stopped"
+	}
+	return "if instance=$(find_instance " + region + " " + quote(l.Name) + " " + state + "); then\n" + commands(`"$instance"`, "  ") + "else\n  failed=1\nfi\n", ""
 }
 
 func (w *awsWriter) group(c *Change) (string, string) {

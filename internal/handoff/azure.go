@@ -39,6 +39,15 @@ find_vm() {
 func (w *azureWriter) host(c *Change) (string, string) {
 	l := c.Line
 	commands := func(vm, indent string) string {
+		if c.Stopped {
+			// A VM that runs after all would be restarted by a resize.
+			return indent + "if [ \"$(az vm get-instance-view --ids " + vm + " --query \"instanceView.statuses[?starts_with(code, 'PowerState/')].code\" --output tsv)\" = PowerState/deallocated ]; then\n" +
+				indent + "  az vm resize --ids " + vm + " --size " + quote(c.To) + " ||\n" +
+				indent + "    { echo " + quote("not changed: "+l.Name) + " >&2; failed=1; }\n" +
+				indent + "else\n" +
+				indent + "  echo " + quote("not changed: "+l.Name+" is not deallocated") + " >&2; failed=1\n" +
+				indent + "fi\n"
+		}
 		return indent + "az vm deallocate --ids " + vm + " &&\n" +
 			indent + "  az vm resize --ids " + vm + " --size " + quote(c.To) + " ||\n" +
 			indent + "  { echo " + quote("not changed: "+l.Name) + " >&2; failed=1; }\n" +

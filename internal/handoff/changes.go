@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/leanfleet/leanfleet/advice"
+	"github.com/leanfleet/leanfleet/fleet"
 	"github.com/leanfleet/leanfleet/money"
 	"github.com/leanfleet/leanfleet/rightsizing"
 )
@@ -22,6 +23,9 @@ type Change struct {
 	Risk           *float64
 	Effort         advice.Effort
 	Checks         []advice.Check
+	// Stopped says that the host is known to be stopped: it is changed as it is, and
+	// not started.
+	Stopped bool
 	// Decision is the decision that the change follows from, nil without one.
 	Decision *advice.Decision
 }
@@ -52,12 +56,15 @@ func Changes(r *rightsizing.Result, accepted bool) (changes []Change, left []Lef
 			}
 		default:
 			c := Change{Line: l, To: l.Recommended.InstanceType, Kind: l.Kind, MonthlySavings: l.MonthlySavings,
-				Risk: &l.BreakProbability, Effort: l.Effort, Checks: l.Checks}
+				Risk: l.BreakProbability, Effort: l.Effort, Checks: l.Checks}
 			if d != nil && d.Action == advice.DecisionAccept && d.About(c.To) {
 				c.Decision = d
 			}
 			changes = append(changes, c)
 		}
+	}
+	for i := range changes {
+		changes[i].Stopped = changes[i].Line.State == fleet.StateStopped
 	}
 	slices.SortStableFunc(changes, func(a, b Change) int {
 		return cmp.Or(compareSavings(a.MonthlySavings, b.MonthlySavings), cmp.Compare(a.Line.Host, b.Line.Host))

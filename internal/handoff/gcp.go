@@ -42,6 +42,10 @@ func (w *gcpWriter) host(c *Change) (string, string) {
 	}
 	commands := func(zone, indent string) string {
 		where := " " + name + " --zone " + zone + project
+		if c.Stopped {
+			return indent + "gcloud compute instances set-machine-type" + where + " --machine-type " + quote(c.To) + " ||\n" +
+				indent + "  { echo " + quote("not changed: "+l.Name) + " >&2; failed=1; }\n"
+		}
 		return indent + "gcloud compute instances stop" + where + " &&\n" +
 			indent + "  gcloud compute instances set-machine-type" + where + " --machine-type " + quote(c.To) + " ||\n" +
 			indent + "  { echo " + quote("not changed: "+l.Name) + " >&2; failed=1; }\n" +

@@ -39,6 +39,8 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
+func share(v float64) *float64 { return &v }
+
 func usd(minor int64) *money.Amount {
 	a := money.FromMinor(minor, money.USD)
 	return &a
@@ -49,7 +51,7 @@ func line(host, name, provider, region, from, to string, saved int64) rightsizin
 	return rightsizing.Recommendation{
 		Host: fleet.HostID(host), Name: name, Provider: provider, Region: region, Tags: fleet.Tags{"dept": "eng"},
 		Current: rightsizing.Size{InstanceType: from, MonthlyCost: usd(2 * saved)}, Finding: rightsizing.FindingOverProvisioned,
-		Recommended: &rightsizing.Size{InstanceType: to, MonthlyCost: usd(saved)}, Kind: rightsizing.KindShrink, BreakProbability: 0.031, Confidence: 0.969,
+		Recommended: &rightsizing.Size{InstanceType: to, MonthlyCost: usd(saved)}, Kind: rightsizing.KindShrink, BreakProbability: share(0.031), Confidence: share(0.969),
 		Savings: rightsizing.Savings{MonthlySavings: usd(saved)}, Effort: advice.EffortLow,
 		Checks: []advice.Check{{Code: advice.CheckMemory, Text: "16 GiB of memory in place of 32 GiB."}},
 	}
@@ -114,6 +116,7 @@ case "$*" in
 *"vm list"*report-2*) echo /subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/report-2 ;;
 *"vm list"*vmId*) echo '/subscriptions/s/resourceGroups/g 1/providers/Microsoft.Compute/virtualMachines/report-1' | tr ' ' '_' ;;
 *"instances list"*batch-2*) echo us-central1-f ;;
+*get-instance-view*) printf '%s' "$POWER" ;;
 esac
 `
 
@@ -141,7 +144,7 @@ func play(t *testing.T, script string, env ...string) (calls []string, output st
 	record := filepath.Join(bin, "record")
 	cmd := exec.Command(bash, file)
 	cmd.Dir = work
-	cmd.Env = append([]string{"PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH"), "RECORD=" + record, "REFUSE=", "TWICE="}, env...)
+	cmd.Env = append([]string{"PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH"), "RECORD=" + record, "REFUSE=", "TWICE=", "POWER=PowerState/deallocated"}, env...)
 	out, _ := cmd.CombinedOutput()
 	if entries, _ := os.ReadDir(work); len(entries) != 1 {
 		t.Errorf("the script did something of its own: %v", entries)
@@ -195,6 +198,45 @@ func TestRefusedChange(t *testing.T) {
 	}
 	if _, output, code := play(t, text); code != 0 || output != "" {
 		t.Errorf("without a refusal: %d, %q", code, output)
+	}
+}
+
+// TestStoppedHosts: a host that is known to be stopped gets its new type and is
+// neither stopped nor started; one of Azure that runs after all is left alone.
+func TestStoppedHosts(t *testing.T) {
+	r := answer()
+	var list []rightsizing.Recommendation
+	for _, i := range []int{0, 1, 2, 3, 5, 6, 7} { // by id and by name, of each cloud
+		l := r.Recommendations[i]
+		l.State, l.Idle = fleet.StateStopped, &rightsizing.Idle{StopMonthlySavings: usd(1)}
+		list = append(list, l)
+	}
+	r.Recommendations = list
+	changed := map[Tool]string{AWS: "modify-instance-attribute", Azure: "vm|resize", GCP: "set-machine-type"}
+	for tool, change := range changed {
+		changes, left := Changes(r, false)
+		text, _, err := Render(tool, r, changes, left)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(text, "# stopped, and not started") || strings.Contains(text, "It is idle") {
+			t.Errorf("%s:\n%s", tool, text)
+		}
+		calls, output, code := play(t, text, "TWICE=i-0aaaaaaaaaaaaaaa2")
+		all := strings.Join(calls, "\n")
+		if code != 0 || output != "" || strings.Count(all, change) != strings.Count(text, "\n# --- ") || strings.Contains(all, "|start") || strings.Contains(all, "stop-instances") || strings.Contains(all, "|stop|") || strings.Contains(all, "|deallocate|") {
+			t.Errorf("%s: exit code %d, output %q, calls\n%s", tool, code, output, all)
+		}
+		if tool == AWS && !strings.Contains(all, `"instance-state-name","Values":["stopped"]`) {
+			t.Errorf("a stopped instance is looked for among others:\n%s", all)
+		}
+		if tool != Azure {
+			continue
+		}
+		calls, output, code = play(t, text, "POWER=PowerState/running")
+		if all := strings.Join(calls, "\n"); code != 1 || strings.Contains(all, change) || !strings.Contains(output, "not changed: report-2 is not deallocated") {
+			t.Errorf("%s, running: exit code %d, output %q, calls\n%s", tool, code, output, all)
+		}
 	}
 }
 

@@ -18,9 +18,9 @@ func departments() *rightsizing.Result {
 	r.Recommendations = r.Recommendations[:2]
 	r.Recommendations[1].Tags = fleet.Tags{"dept": "a \"b\"\\\nc"}
 	r.Recommendations[1].Kind = rightsizing.KindSwap
-	r.Recommendations[1].BreakProbability = 0
+	r.Recommendations[1].BreakProbability = share(0)
 	grow := line("g", "g", "aws", "us-east-1", "m5.large", "m5.xlarge", -7000)
-	grow.Kind, grow.Finding, grow.BreakProbability = rightsizing.KindGrow, rightsizing.FindingUnderProvisioned, 0
+	grow.Kind, grow.Finding, grow.BreakProbability = rightsizing.KindGrow, rightsizing.FindingUnderProvisioned, share(0)
 	idle := line("i", "i", "aws", "us-east-1", "m5.large", "", 100)
 	idle.Finding, idle.Kind, idle.Recommended, idle.MonthlySavings, idle.Tags = rightsizing.FindingIdle, "", nil, nil, nil
 	idle.Idle = &rightsizing.Idle{StopMonthlySavings: usd(200)}
@@ -58,7 +58,14 @@ func TestTotals(t *testing.T) {
 	if got, err := Totals(r, nil, nil); err != nil || len(got) != 1 || got[0].Hosts != 5 || got[0].Findings[rightsizing.FindingIdle] != 1 {
 		t.Errorf("all: %+v, %v", got, err)
 	}
-	for _, by := range [][]string{{"state"}, {"dept", "dept"}, {"set"}} {
+	r.Recommendations[0].State, r.Recommendations[0].Arch, r.Recommendations[0].Purchase = fleet.StateStopped, "arm64", "spot"
+	for _, by := range []string{"state", "arch", "purchase"} {
+		want := map[string]string{"state": "state=stopped", "arch": "arch=arm64", "purchase": "purchase=spot"}[by]
+		if got, err := Totals(r, []string{by}, nil); err != nil || len(got) != 2 || got[0].Group.String() != want || got[0].Hosts != 1 || got[1].Hosts != 4 {
+			t.Errorf("by %s: %+v, %v", by, got, err)
+		}
+	}
+	for _, by := range [][]string{{"dept", "dept"}, {"set"}} {
 		if _, err := Totals(r, by, nil); err == nil {
 			t.Errorf("grouped by %v", by)
 		}

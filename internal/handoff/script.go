@@ -101,7 +101,7 @@ func (s *script) render(t Tool, changes []Change) (string, []Left, error) {
 			text = commented(text)
 		}
 		body.WriteString(text)
-		if idle := c.Line.Idle; idle != nil && idle.StopMonthlySavings != nil {
+		if idle := c.Line.Idle; idle != nil && idle.StopMonthlySavings != nil && !c.Stopped {
 			if stop := s.stop(c); stop != "" {
 				fmt.Fprintf(&body, "# It is idle: stopping it instead would save %s a month:\n%s", amount(idle.StopMonthlySavings), commented(stop))
 			}
@@ -161,7 +161,7 @@ func (s *script) head(done []Change) string {
 		fmt.Fprintf(&b, "; of %d the chance is not known", unknown)
 	}
 	b.WriteString(".\n#\n# leanfleet has run none of this. A host stops for the change and is started again,\n" +
-		"# with its old type where the new one is refused. Read the checks above each block,\n" +
+		"# with its old type where the new one is refused; one that is stopped stays so. Read the checks above each block,\n" +
 		"# then run the blocks you want, or all of them: bash FILE\n")
 	return b.String()
 }
@@ -186,6 +186,9 @@ func (s *script) heading(c *Change) string {
 		fmt.Fprintf(&b, "; effort %s", c.Effort)
 	}
 	b.WriteByte('\n')
+	if c.Stopped {
+		b.WriteString("# stopped, and not started: it saves this once it runs\n")
+	}
 	if l.Account != "" {
 		fmt.Fprintf(&b, "# account %s\n", comment(l.Account))
 	}

@@ -3,7 +3,6 @@ package handoff
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/leanfleet/leanfleet/fleet"
 	"github.com/leanfleet/leanfleet/money"
@@ -31,9 +30,6 @@ type Total struct {
 	StatedBreakShare *float64 `json:"stated_break_share"`
 }
 
-// recordKeys are the keys of a record that a line does not have.
-var recordKeys = []string{"arch", "state", "purchase"}
-
 // Totals sums up the lines of an answer by group, in the order of the groups,
 // unknown last. With the key "set" a host counts in each of its sets. Without
 // keys there is one group of all.
@@ -41,18 +37,12 @@ func Totals(r *rightsizing.Result, by []string, sets map[string]fleet.Selector) 
 	if err := fleet.CheckGroupBy(by, sets); err != nil {
 		return nil, err
 	}
-	for _, key := range by {
-		if slices.Contains(recordKeys, key) {
-			return nil, fmt.Errorf("group by %s: advice is not told apart by it; use a tag, %s", key,
-				strings.Join([]string{"provider", "account", "region", "zone", "instance_type", "os", "owned_by"}, ", "))
-		}
-	}
 	index := map[string]*Total{}
 	var out []*Total
 	for i := range r.Recommendations {
 		l := &r.Recommendations[i]
 		record := fleet.Record{Host: l.Host, Name: l.Name, Provider: l.Provider, Account: l.Account, Region: l.Region, Zone: l.Zone,
-			InstanceType: l.Current.InstanceType, OS: l.OS, OwnedBy: l.OwnedBy, Tags: l.Tags}
+			InstanceType: l.Current.InstanceType, OS: l.OS, OwnedBy: l.OwnedBy, Tags: l.Tags, State: l.State, Arch: l.Arch, Purchase: l.Purchase}
 		for _, key := range fleet.GroupsOf(&record, by, sets) {
 			t := index[key.ID()]
 			if t == nil {
@@ -106,7 +96,9 @@ func (t *Total) add(l *rightsizing.Recommendation) error {
 		return err
 	}
 	into.Hosts++
-	into.StatedBroken += l.BreakProbability
+	if p := l.BreakProbability; p != nil {
+		into.StatedBroken += *p
+	}
 	sum(&into.MonthlySavings, l.MonthlySavings)
 	if l.Kind != rightsizing.KindGrow {
 		sum(&t.MonthlySavings, l.MonthlySavings)

@@ -4,21 +4,21 @@
 # Of them 0.19 are stated to break in the 14 days after the change.
 #
 # leanfleet has run none of this. A host stops for the change and is started again,
-# with its old type where the new one is refused. Read the checks above each block,
+# with its old type where the new one is refused; one that is stopped stays so. Read the checks above each block,
 # then run the blocks you want, or all of them: bash FILE
 # Region and instance are those of the inventory; the profile is yours: export AWS_PROFILE=...
 set -u
 failed=0
 
-# find_instance REGION NAME: the id of the one running instance with this Name tag
+# find_instance REGION NAME STATE: the id of the one instance with this Name tag that is in this state
 find_instance() {
   local found
   found=$(aws ec2 describe-instances --region "$1" --output text --query 'Reservations[].Instances[].InstanceId' \
-    --filters "[{\"Name\":\"tag:Name\",\"Values\":[\"$2\"]},{\"Name\":\"instance-state-name\",\"Values\":[\"running\"]}]") || return 1
+    --filters "[{\"Name\":\"tag:Name\",\"Values\":[\"$2\"]},{\"Name\":\"instance-state-name\",\"Values\":[\"$3\"]}]") || return 1
   case $found in
   i-*[[:space:]]*) echo "$2: several instances have this name: $found" >&2 && return 1 ;;
   i-*) echo "$found" ;;
-  *) echo "$2: no running instance has this name in $1" >&2 && return 1 ;;
+  *) echo "$2: no $3 instance has this name in $1" >&2 && return 1 ;;
   esac
 }
 
@@ -46,7 +46,7 @@ aws ec2 wait instance-running --region us-east-1 --instance-ids i-0abc12345def67
 # --- web-2
 # c5.xlarge -> c7a.medium (shrink); saves 86.64 USD a month; chance of breaking 3.1 %; effort low
 # check memory: 16 GiB of memory in place of 32 GiB.
-if instance=$(find_instance eu-west-1 web-2); then
+if instance=$(find_instance eu-west-1 web-2 running); then
   aws ec2 stop-instances --region eu-west-1 --instance-ids "$instance" &&
     aws ec2 wait instance-stopped --region eu-west-1 --instance-ids "$instance" &&
     aws ec2 modify-instance-attribute --region eu-west-1 --instance-id "$instance" --instance-type '{"Value":"c7a.medium"}' ||

@@ -4,7 +4,7 @@
 # Of them 0.12 are stated to break in the 14 days after the change.
 #
 # leanfleet has run none of this. A host stops for the change and is started again,
-# with its old type where the new one is refused. Read the checks above each block,
+# with its old type where the new one is refused; one that is stopped stays so. Read the checks above each block,
 # then run the blocks you want, or all of them: bash FILE
 # The project is that of the inventory where it is known, else the one that gcloud is set to.
 set -u
