@@ -161,7 +161,7 @@ func resources() [3]string {
 // needBeside sets what a host needs beside CPU and memory, a group what its most
 // demanding member does.
 func (q *quote) needBeside() {
-	for i := range resources() {
+	for i := range q.beside {
 		if v, ok := q.host.most(func(p *host) (float64, bool) {
 			if need := p.beside.needed[i]; need != nil {
 				return *need, true

@@ -43,12 +43,6 @@ func newFake(t *testing.T) (*fake, *httptest.Server) {
 	return f, server
 }
 
-func (f *fake) asked() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return len(f.requests)
-}
-
 var hostMatcher = regexp.MustCompile(`instance=~?"([^"]*)"`)
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
