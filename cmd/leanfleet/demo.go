@@ -235,6 +235,9 @@ func (a *app) demoLive(ctx context.Context, scope scopeFlags) error {
 		if err != nil {
 			return err
 		}
+		if len(here.Groups) == 0 || len(all.Groups) == 0 {
+			continue
+		}
 		h, f := &here.Groups[0].Figures, &all.Groups[0].Figures
 		cell := func(v *float64) report.Value { return report.Text(figure(here.Unit, v, "").String()) }
 		t.Rows = append(t.Rows, report.Row{report.Text(metric), cell(h.Mean), cell(h.Max), cell(f.Mean), cell(f.P95)})

@@ -64,17 +64,22 @@ func victoria(t *testing.T) string {
 		t.Fatal(r, err)
 	}
 	_ = r.Body.Close()
-	if r, err = http.Get(base + "/internal/force_flush"); err != nil {
-		t.Fatal(err)
+	// What was taken is not seen at once, and what was asked too early is
+	// remembered: its index is written once a second.
+	for range 3 {
+		time.Sleep(700 * time.Millisecond)
+		if r, err = http.Get(base + "/internal/force_flush"); err != nil {
+			t.Fatal(err)
+		}
+		_ = r.Body.Close()
 	}
-	_ = r.Body.Close()
 	return base
 }
 
 // TestPrometheus: every question is answered from an engine as from its copy in
 // the store, and a copy that is there is not made again.
 func TestPrometheus(t *testing.T) {
-	url := victoria(t)
+	address := victoria(t)
 	home := t.TempDir()
 	run := func(args ...string) (int, string, string) {
 		t.Helper()
@@ -85,12 +90,26 @@ func TestPrometheus(t *testing.T) {
 		}}
 		return a.run(t.Context(), args), out.String(), complaint.String()
 	}
-	code, out, complaint := run("import", "prometheus", url, "--range", "7d", "-o", "json")
-	var copied leanfleet.CopyResult
-	if err := json.Unmarshal([]byte(out), &copied); code != 0 || err != nil || copied.HostDays != 9 || copied.Stored.Inserted < 3*3*288*2 || len(copied.Wrong) > 0 {
-		t.Fatalf("%d %v %s %s", code, err, out, complaint)
+	// On a busy machine this engine answers short for seconds after it took
+	// samples. A copy notices, and the same command goes on.
+	var code int
+	var out, complaint string
+	var inserted int64
+	for range 20 {
+		code, out, complaint = run("import", "prometheus", address, "--range", "7d", "-o", "json")
+		var copied leanfleet.CopyResult
+		if err := json.Unmarshal([]byte(out), &copied); err != nil {
+			t.Fatalf("%d %v %s %s", code, err, out, complaint)
+		}
+		if inserted += copied.Stored.Inserted; code == 0 {
+			break
+		}
+		time.Sleep(500 * time.Millisecond)
 	}
-	if code, out, complaint = run("import", "prometheus", url, "--range", "7d", "-o", "json"); code != 0 || !strings.Contains(out, `"skipped_host_days": 9`) || !strings.Contains(out, `"host_days": 0`) {
+	if code != 0 || inserted != 3*3*288*4 {
+		t.Fatalf("%d, %d samples: %s %s", code, inserted, out, complaint)
+	}
+	if code, out, complaint = run("import", "prometheus", address, "--range", "7d", "-o", "json"); code != 0 || !strings.Contains(out, `"skipped_host_days": 9`) || !strings.Contains(out, `"host_days": 0`) {
 		t.Errorf("again: %d %s %s", code, out, complaint)
 	}
 	for _, question := range []string{
@@ -100,36 +119,40 @@ func TestPrometheus(t *testing.T) {
 	} {
 		args := strings.Fields(question)
 		hereCode, here, hereComplaint := run(args...)
-		code, there, complaint := run(append(args, "--prometheus", url)...)
+		code, there, complaint := run(append(args, "--prometheus", address)...)
+		for try := 0; try < 10 && there != here; try++ {
+			time.Sleep(500 * time.Millisecond)
+			code, there, complaint = run(append(args, "--prometheus", address)...)
+		}
 		if hereCode != 0 || code != 0 || here != there || strings.Count(here, "\n") < 2 {
 			t.Errorf("%s: %d %s\n%sthe copy: %d %s\n%s", question, code, complaint, there, hereCode, hereComplaint, here)
 		}
-		if !strings.Contains(complaint, url+" answered in ") {
+		if !strings.Contains(complaint, address+" answered in ") {
 			t.Errorf("%s: what it cost is not told: %s", question, complaint)
 		}
 	}
-	if code, out, complaint := run("hosts", "show", "web-1", "--prometheus", url, "--range", "3d"); code != 0 || !strings.Contains(out, "m5.xlarge") {
+	if code, out, complaint := run("hosts", "show", "web-1", "--prometheus", address, "--range", "3d"); code != 0 || !strings.Contains(out, "m5.xlarge") {
 		t.Errorf("%d %s %s", code, out, complaint)
 	}
-	if code, out, complaint := run("stats", "--prometheus", url, "--range", "3d", "--explain-queries"); code != 0 || !strings.Contains(out, "leanfleet_cpu_usage_ratio") || !strings.Contains(out, "3 hosts") {
+	if code, out, complaint := run("stats", "--prometheus", address, "--range", "3d", "--explain-queries"); code != 0 || !strings.Contains(out, "leanfleet_cpu_usage_ratio") || !strings.Contains(out, "3 hosts") {
 		t.Errorf("%d %s %s", code, out, complaint)
 	}
-	if code, _, complaint := run("stats", "--prometheus", url, "--range", "30d"); code != 0 || !strings.Contains(complaint, "has samples from 2024-01-29") {
+	if code, _, complaint := run("stats", "--prometheus", address, "--range", "30d"); code != 0 || !strings.Contains(complaint, "has samples from 2024-01-29") {
 		t.Errorf("a range beyond what the engine has: %d %s", code, complaint)
 	}
 	inventory := filepath.Join(home, "hosts.csv")
 	if err := os.WriteFile(inventory, []byte("host,tag_dept\nweb-1,shop\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code, out, complaint := run("stats", "--prometheus", url, "--range", "3d", "--inventory", inventory, "--group-by", "dept", "-o", "csv", "--columns", "dept"); code != 0 || !strings.Contains(out, "shop") {
+	if code, out, complaint := run("stats", "--prometheus", address, "--range", "3d", "--inventory", inventory, "--group-by", "dept", "-o", "csv", "--columns", "dept"); code != 0 || !strings.Contains(out, "shop") {
 		t.Errorf("with an inventory: %d %s %s", code, out, complaint)
 	}
 	for _, x := range []struct{ args, says string }{
 		{"stats --prometheus config", "no prometheus.url"},
 		{"stats --prometheus ftp://x", "ftp"},
-		{"stats --prometheus " + url + " --schema nodes", "nodes"},
-		{"stats --prometheus " + url + " --instance-types node_type", "label=NAME"},
-		{"rightsize decisions --prometheus " + url, "unknown flag"},
+		{"stats --prometheus " + address + " --schema nodes", "nodes"},
+		{"stats --prometheus " + address + " --instance-types node_type", "label=NAME"},
+		{"rightsize decisions --prometheus " + address, "unknown flag"},
 	} {
 		if code, _, complaint := run(strings.Fields(x.args)...); code != exitUsage || !strings.Contains(complaint, x.says) {
 			t.Errorf("%s: %d %s", x.args, code, complaint)

@@ -324,7 +324,11 @@ func WriteInventory(w io.Writer, records []fleet.Record) error {
 			if k > 0 {
 				buf = append(buf, ',')
 			}
-			buf = appendQuoted(buf, escapeDash(c.write(&records[i])))
+			text := c.write(&records[i])
+			if c.name == "state" && records[i].Inferred {
+				text = "" // a conclusion is not a statement
+			}
+			buf = appendQuoted(buf, escapeDash(text))
 		}
 		buf = append(buf, '\n')
 		if len(buf) >= 64<<10 || i == len(records)-1 {

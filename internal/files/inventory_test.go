@@ -374,3 +374,16 @@ func FuzzReadInventory(f *testing.F) {
 		}
 	})
 }
+
+// TestInferredStatesAreNotExported: what was concluded is not written as if
+// somebody had stated it.
+func TestInferredStatesAreNotExported(t *testing.T) {
+	var b strings.Builder
+	records := []fleet.Record{{Host: "a", State: fleet.StateStopped, Inferred: true}, {Host: "b", State: fleet.StateStopped}}
+	if err := WriteInventory(&b, records); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(b.String(), "stopped"); n != 1 {
+		t.Errorf("%d states in\n%s", n, b.String())
+	}
+}
