@@ -561,16 +561,28 @@ func (d *decoder) skip(depth int) error {
 	return err
 }
 
+// over says that nothing is left but white space. An answer that was cut off
+// is not over.
+func (d *decoder) over() (bool, error) {
+	for {
+		switch c, err := d.r.ReadByte(); {
+		case errors.Is(err, io.EOF):
+			return true, nil
+		case err != nil:
+			return false, err
+		case c != ' ' && c != '\n' && c != '\r' && c != '\t':
+			return false, d.r.UnreadByte()
+		}
+	}
+}
+
 // lines reads what VictoriaMetrics exports: an object a line, with a part of a
 // series' values and times.
 func (d *decoder) lines(to consumer) error {
 	var values []float64
 	var times []int64
 	for {
-		if err := d.blank(); err != nil {
-			if errors.Is(err, io.ErrUnexpectedEOF) {
-				return nil
-			}
+		if over, err := d.over(); over || err != nil {
 			return err
 		}
 		values, times = values[:0], times[:0]

@@ -132,3 +132,18 @@ func FuzzLines(f *testing.F) {
 		}
 	})
 }
+
+// TestExportCutBetweenLines: an export whose connection ends between two lines
+// is cut, not whole.
+func TestExportCutBetweenLines(t *testing.T) {
+	line := `{"metric":{"host":"a"},"values":[1],"timestamps":[1704067200000]}` + "\n"
+	for _, text := range []string{"", line, line + line} {
+		cutOff := io.MultiReader(strings.NewReader(text), iotest.ErrReader(io.ErrUnexpectedEOF))
+		if err := newDecoder(cutOff).lines(&listing{}); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("cut after %d bytes: %v", len(text), err)
+		}
+		if err := newDecoder(strings.NewReader(text)).lines(&listing{}); err != nil {
+			t.Errorf("%d bytes: %v", len(text), err)
+		}
+	}
+}
