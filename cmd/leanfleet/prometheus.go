@@ -44,12 +44,25 @@ func (a *app) addEngineFlags(root *cobra.Command) {
 		f := c.Flags()
 		e := &a.engine
 		f.StringVar(&e.url, "prometheus", "", "ask the Prometheus, VictoriaMetrics, Thanos or Mimir at this `url` in place of the data directory; \"config\" is the configured one")
-		f.StringVar(&e.schema, "schema", "", "whose `names` its metrics have: auto, node_exporter, windows_exporter, otel, leanfleet (default: the configured ones, else auto)")
-		f.StringVar(&e.types, "instance-types", "", "`label=NAME` of the label with the hosts' instance types")
-		f.StringSliceVar(&e.inventory, "inventory", nil, "inventory `file`s that say what its hosts are, before its labels do")
+		f.StringVar(&e.schema, "schema", "", "with --prometheus: whose `names` the metrics have: auto, node_exporter, windows_exporter, otel, leanfleet (default: the configured ones, else auto)")
+		f.StringVar(&e.types, "instance-types", "", "with --prometheus: `label=NAME` of the label with the hosts' instance types")
+		f.StringSliceVar(&e.inventory, "inventory", nil, "with --prometheus: inventory `file`s that say what hosts are, before labels do")
 		f.StringVar(&e.inventoryFrom, "from", "csv", "what wrote the files: csv, aws-cli, az-cli, gcloud, or auto for any of these `tool`s")
-		f.BoolVar(&e.explain, "explain-queries", false, "print what would be asked of it, and ask nothing else")
+		f.BoolVar(&e.explain, "explain-queries", false, "with --prometheus: print what the engine would be asked, and ask nothing else")
 	}
+}
+
+// checkEngineFlags refuses flags about an engine where none is asked.
+func (a *app) checkEngineFlags(c *cobra.Command) error {
+	if c.Flags().Lookup("explain-queries") == nil || a.engine.url != "" {
+		return nil
+	}
+	for _, name := range []string{"schema", "instance-types", "inventory", "from", "explain-queries"} {
+		if c.Flags().Changed(name) {
+			return usage(fmt.Errorf("--%s is about the engine that --prometheus names, and none is named", name))
+		}
+	}
+	return nil
 }
 
 // settings are the flags as they travel in a request.

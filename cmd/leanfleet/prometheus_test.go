@@ -131,6 +131,8 @@ func TestPrometheus(t *testing.T) {
 	}
 	for _, x := range []struct{ args, says string }{
 		{"stats --prometheus config", "no prometheus.url"},
+		{"stats --explain-queries", "none is named"},
+		{"hosts --schema otel", "none is named"},
 		{"stats --prometheus ftp://x", "ftp"},
 		{"stats --prometheus " + address + " --schema nodes", "nodes"},
 		{"stats --prometheus " + address + " --instance-types node_type", "label=NAME"},

@@ -145,6 +145,9 @@ func (a *app) prepare(c *cobra.Command) error {
 			return usage(fmt.Errorf("--output: %w", err))
 		}
 	}
+	if err := a.checkEngineFlags(c); err != nil {
+		return err
+	}
 	if a.flags.limit < 0 {
 		return usage(fmt.Errorf("--limit %d is negative", a.flags.limit))
 	}

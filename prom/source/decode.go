@@ -47,34 +47,24 @@ type answer struct {
 
 // result reads an answer of query or query_range.
 func (d *decoder) result(to consumer) (answer, error) {
-	var a answer
-	err := d.object(func(key string) (err error) {
-		switch key {
-		case "status":
-			a.status, err = d.str()
-		case "errorType":
-			a.kind, err = d.str()
-		case "error":
-			a.message, err = d.str()
-		case "isPartial":
-			var word string
-			word, err = d.word()
-			a.partial = word == "true"
-		case "warnings":
-			a.warnings, err = d.strings()
-		case "data":
-			err = d.data(to)
-		default:
-			err = d.skip(0)
-		}
-		return err
-	})
-	a.complete = err == nil
-	return a, err
+	return d.answer(func() error { return d.data(to) })
 }
 
 // list reads an answer of series: an array of label sets.
 func (d *decoder) list(each func(map[string]string) error) (answer, error) {
+	return d.answer(func() error {
+		return d.array(func() error {
+			labels, err := d.labels()
+			if err != nil {
+				return err
+			}
+			return each(labels)
+		})
+	})
+}
+
+// answer reads what stands around the data, and the data as it says.
+func (d *decoder) answer(data func() error) (answer, error) {
 	var a answer
 	err := d.object(func(key string) (err error) {
 		switch key {
@@ -84,20 +74,14 @@ func (d *decoder) list(each func(map[string]string) error) (answer, error) {
 			a.kind, err = d.str()
 		case "error":
 			a.message, err = d.str()
-		case "warnings":
-			a.warnings, err = d.strings()
 		case "isPartial":
 			var word string
 			word, err = d.word()
 			a.partial = word == "true"
+		case "warnings":
+			a.warnings, err = d.strings()
 		case "data":
-			err = d.array(func() error {
-				labels, err := d.labels()
-				if err != nil {
-					return err
-				}
-				return each(labels)
-			})
+			err = data()
 		default:
 			err = d.skip(0)
 		}
