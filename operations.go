@@ -113,6 +113,7 @@ func Operations() []Operation {
 		operation("copy", "copy the history of another engine into the store", true, (*Monitor).Copy),
 		operation("export", "write stored samples or records to a file", false, (*Monitor).Export),
 		operation("simulate", "store a synthetic fleet", true, (*Monitor).Simulate),
+		existing(operation("seal", "write what came lately into the files of days now", true, (*Monitor).Seal)),
 		existing(operation("retain", "drop the days beyond the retention", true, (*Monitor).Retain)),
 		existing(operation("repair", "drop the days that cannot be read", true, (*Monitor).Repair)),
 		priceOperation("price", "what an instance type is and costs", (*Monitor).Price),

@@ -129,12 +129,8 @@ func (m *Monitor) Status(ctx context.Context, req StatusRequest) (StatusResult, 
 	if s.Samples > 0 {
 		age := now.Sub(s.Seen.End).Seconds()
 		r.AgeSeconds = &age
-		sealed := s.Samples
-		if s.Head != nil {
-			sealed -= s.Head.Samples
-		}
-		if sealed > 0 && s.DayBytes > 0 {
-			perSample := float64(s.DayBytes) / float64(sealed)
+		if s.SealedSamples > 0 && s.DayBytes > 0 {
+			perSample := float64(s.DayBytes) / float64(s.SealedSamples)
 			r.BytesPerSample = &perSample
 		}
 	}

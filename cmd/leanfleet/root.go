@@ -82,7 +82,7 @@ Start with "leanfleet demo", or import what you have:
 func verbs(a *app) []*cobra.Command {
 	return []*cobra.Command{
 		newStats(a), newTrend(a), newRightsize(a), newUnderused(a), newBacktest(a), newTop(a), newHosts(a), newPrices(a), newChargeback(a), newStatus(a),
-		newCollect(a), newImport(a), newExport(a), newSimulate(a), newRetain(a), newRepair(a),
+		newCollect(a), newImport(a), newExport(a), newSimulate(a), newSeal(a), newRetain(a), newRepair(a),
 		newDemo(a), newConfig(a), newVersion(a),
 	}
 }

@@ -85,6 +85,10 @@ func statusAnswer(a *app, r *leanfleet.StatusResult) answer {
 	add("rows", report.FormatCount(s.Rows))
 	add("samples", report.FormatCount(s.Samples))
 	add("size of days", report.FormatBytes(float64(s.DayBytes)))
+	if h := s.Head; h != nil {
+		add("not sealed yet", fmt.Sprintf("%s of %s, %s on disk, %s in memory", plural(h.Samples, "sample"), plural(int64(h.Days), "day"),
+			report.FormatBytes(float64(h.LogBytes)), report.FormatBytes(float64(h.MemoryBytes))))
+	}
 	add("size of leanfleet.db", report.FormatBytes(float64(s.DatabaseBytes)))
 	if r.BytesPerSample != nil {
 		add("bytes per sample", fmt.Sprintf("%.2f", *r.BytesPerSample))

@@ -95,6 +95,8 @@ func add(t *testing.T, m *leanfleet.Monitor, list ...series) {
 	}
 	_, err := m.Append(t.Context(), batches)
 	must(t, err)
+	_, err = m.Seal(t.Context(), leanfleet.SealRequest{})
+	must(t, err)
 }
 
 // web1 is a host whose rows have gaps, missing values and no capacity.

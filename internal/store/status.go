@@ -29,6 +29,8 @@ type Status struct {
 	DatabaseBytes int64 `json:"database_bytes"`
 	Rows          int64 `json:"rows"`
 	Samples       int64 `json:"samples"`
+	// SealedSamples are those of Samples that are in the files of days.
+	SealedSamples int64 `json:"sealed_samples"`
 	// Metrics counts samples by metric.
 	Metrics map[string]int64 `json:"metrics"`
 	// GroupDays and GroupBytes are of the sealed days of process groups.
@@ -124,6 +126,7 @@ func (st *Status) count(hosts, groups *view) {
 		for name, n := range d.Samples {
 			st.Metrics[name] += n
 			st.Samples += n
+			st.SealedSamples += n
 		}
 		seen.add(d.First, d.End)
 	}
