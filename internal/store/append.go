@@ -61,6 +61,8 @@ func (s *Store) handOver(c *appendCall, batches []fleet.Batch) (n fleet.Appended
 		n, err = s.appendAsLoad(c.ctx, batches)
 		return n, true, err
 	}
+	s.appendsUnderWay.Add(1)
+	defer s.appendsUnderWay.Add(-1)
 	select {
 	case s.appends <- c:
 	case <-s.quit:

@@ -91,6 +91,7 @@ func (j *dayJob) run(ctx context.Context, rank []uint32, cursors []cursor) (*sta
 				return nil, counts{}, err
 			}
 		}
+		j.s.giveWay()
 		if err := j.host(id, lo, hi, strip); err != nil {
 			return nil, counts{}, fmt.Errorf("%s, host %s: %w", j.label(), id, err)
 		}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -105,13 +106,15 @@ type Store struct {
 	// it depends on changes: the hosts, which days are sealed.
 	appending sync.Mutex
 	appends   chan *appendCall
-	calls     sync.Pool // of appendCall: callers of one row are many
-	memory    scan.Memory
-	quit      chan struct{} // closed to end the committer, which closes committed
-	committed chan struct{}
-	wake      chan struct{} // tells the sealer to look
-	stopped   chan struct{} // closed to end the sealer, once
-	closing   sync.Once
+	// appendsUnderWay is the number of calls of Append that are not durable yet.
+	appendsUnderWay atomic.Int64
+	calls           sync.Pool // of appendCall: callers of one row are many
+	memory          scan.Memory
+	quit            chan struct{} // closed to end the committer, which closes committed
+	committed       chan struct{}
+	wake            chan struct{} // tells the sealer to look
+	stopped         chan struct{} // closed to end the sealer, once
+	closing         sync.Once
 
 	mu         sync.RWMutex
 	closed     bool

@@ -398,7 +398,7 @@ func (s *extent) window() (fleet.Window, bool) {
 // scan is the view as questions are answered from it.
 func (v *view) scan() scan.View {
 	s := v.pinned.s
-	return scan.View{Days: v.openAll(), Book: v.book, Metrics: s.opt.Metrics, Table: s.head.table, Memory: &s.memory}
+	return scan.View{Days: v.openAll(), Book: v.book, Metrics: s.opt.Metrics, Table: s.head.table, Memory: &s.memory, GiveWay: s.giveWay}
 }
 
 // kindOfQuery is whose rows a query asks for.

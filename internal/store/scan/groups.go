@@ -98,6 +98,7 @@ func (w *worker) groups(ctx context.Context, h *host) iter.Seq2[string, []sample
 			var all []sample
 			for i := range w.plan.days {
 				all = append(all, w.groupDay(&w.plan.days[i], h, group)...)
+				w.plan.view.giveWay()
 			}
 			if len(all) > 0 && !yield(group, all) {
 				return

@@ -34,6 +34,15 @@ type View struct {
 	Table *head.Table
 	// Memory is used by one question after the other; nil is none.
 	Memory *Memory
+	// GiveWay is called between pieces of work of some tenth of a millisecond, so
+	// that others get a processor; nil does nothing.
+	GiveWay func()
+}
+
+func (v *View) giveWay() {
+	if v.GiveWay != nil {
+		v.GiveWay()
+	}
 }
 
 // Memory keeps the counters of profiles, which are large, from question to

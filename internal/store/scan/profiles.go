@@ -178,10 +178,14 @@ func (w *worker) block(ctx context.Context, hosts []host) block {
 		}
 		if d.File != nil || len(d.Head) > 0 {
 			w.day(d, hosts, states)
+			w.plan.view.giveWay()
 		}
 	}
 	var b block
-	for _, s := range states {
+	for i, s := range states {
+		if i%8 == 7 {
+			w.plan.view.giveWay()
+		}
 		s.flush(w.plan)
 		b.profiles = s.answer(w.plan, b.profiles)
 	}

@@ -599,3 +599,26 @@ func BenchmarkProfiles(b *testing.B) {
 		})
 	}
 }
+
+// TestGivesWay: a question gives way between the days of each block of hosts.
+func TestGivesWay(t *testing.T) {
+	w := newWorld(t, 100)
+	const hosts, days = 65, 3
+	for d := range days {
+		var runs []run
+		for h := range hosts {
+			runs = append(runs, every(fmt.Sprintf("h%03d", h), int64(d)*day, hour, 1, 2, 3))
+		}
+		w.seal(d, runs...)
+	}
+	times := 0
+	w.view.GiveWay = func() { times++ }
+	n := 0
+	for p, err := range Profiles(t.Context(), w.view, fleet.Query{Metric: fleet.CPUUsage, Window: window(0, days*day)}, 1) {
+		w.must(err)
+		n += int(p.Count)
+	}
+	if least := days * (hosts + blockHosts - 1) / blockHosts; n != hosts*days*3 || times < least {
+		t.Errorf("%d samples, gave way %d times, want at least %d", n, times, least)
+	}
+}
