@@ -39,6 +39,7 @@ func (s *Store) admit(c *appendCall, book *inventory.Book) error {
 			return err
 		}
 	}
+	s.head.admitted = append(s.head.admitted, c)
 	return nil
 }
 
@@ -85,10 +86,11 @@ func (s *Store) place(c *appendCall, part int) error {
 				return err
 			}
 		}
-		if err := s.room(st, &p.batch, lo, hi); err != nil {
+		s.head.count(p.host, day, hi-lo)
+		c.spans = append(c.spans, appendSpan{part, lo, hi, st})
+		if err := s.room(c, p.host, st); err != nil {
 			return err
 		}
-		c.spans = append(c.spans, appendSpan{part, lo, hi, st})
 		lo = hi
 	}
 	return nil
@@ -134,6 +136,11 @@ func (s *Store) makeStrip(hh *headHost, on dayfile.Day, from, now int64) (*head.
 	runs, err := s.sealedRuns(stored.file, hh.key)
 	if err != nil {
 		return nil, fmt.Errorf("day %s cannot be added to: %s: %w; restore the file from a backup", on, p.paths[0], err)
+	}
+	if now != ripe {
+		if err := s.head.noteOrigins(runs); err != nil {
+			return nil, fmt.Errorf("day %s: %w", on, err)
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -243,9 +250,9 @@ func (s *Store) checkGroups(day dayfile.Day, hh *headHost, sealed *dayfile.File)
 	if hh.key.Group == "" {
 		return nil
 	}
-	var live []*head.Strip
+	live := &headDay{}
 	if d := s.head.days[day]; d != nil {
-		live = d.strips[ofGroups]
+		live = d
 	}
 	var runs []dayfile.Run
 	if sealed != nil {
@@ -253,14 +260,14 @@ func (s *Store) checkGroups(day dayfile.Day, hh *headHost, sealed *dayfile.File)
 		hi, _ := sealed.FindHost(hh.key.Host + "\x01")
 		runs = sealed.Runs()[lo:hi]
 	}
-	if len(live)+len(runs) < MaxGroups {
+	if live.groups[hh.key.Host]+len(runs) < MaxGroups {
 		return nil
 	}
 	names := map[fleet.HostID]struct{}{}
 	for _, r := range runs {
 		names[r.Host] = struct{}{}
 	}
-	for _, st := range live {
+	for _, st := range live.strips[ofGroups] {
 		if st.Host == hh.key.Host {
 			names[rowKey(head.Key{Host: st.Host, Group: st.Group})] = struct{}{}
 		}
@@ -271,22 +278,34 @@ func (s *Store) checkGroups(day dayfile.Day, hh *headHost, sealed *dayfile.File)
 	return fmt.Errorf("host %s has %d process groups on %s, the most it may have; group %q is too many: name groups by what they are, not by process id or the like", hh.key.Host, len(names), day, hh.key.Group)
 }
 
-// room says whether a host may have further rows in a day.
-func (s *Store) room(st *head.Strip, b *head.Batch, lo, hi int) error {
-	if st.Total()+hi-lo <= MaxRowsPerDay {
+// room says whether a host may have the rows in a day that a call and those
+// admitted before it in the same commit bring.
+func (s *Store) room(c *appendCall, hh *headHost, st *head.Strip) error {
+	if st.Total()+hh.coming <= MaxRowsPerDay {
 		return nil
 	}
-	total := st.Total() + hi - lo
-	if b.Start[lo] <= st.End() {
-		starts := append([]int64(nil), b.Start[lo:hi]...)
-		for i := range st.Segments() {
-			starts = st.Starts(i, starts)
+	if hh.byDay == nil {
+		hh.byDay = map[dayfile.Day]int{}
+		for day, rows := range s.head.comingOf(c, hh) {
+			hh.byDay[day] += len(rows)
 		}
-		slices.Sort(starts)
-		total = len(slices.Compact(starts))
-		if !st.Over {
-			total += st.Base.Rows
+	}
+	if st.Total()+hh.byDay[st.Day] <= MaxRowsPerDay {
+		return nil
+	}
+	var starts []int64
+	for day, rows := range s.head.comingOf(c, hh) {
+		if day == st.Day {
+			starts = append(starts, rows...)
 		}
+	}
+	for i := range st.Segments() {
+		starts = st.Starts(i, starts)
+	}
+	slices.Sort(starts)
+	total := len(slices.Compact(starts))
+	if !st.Over {
+		total += st.Base.Rows
 	}
 	if total > MaxRowsPerDay {
 		return fmt.Errorf("day %s, host %s: it has more than %d rows in one day, the most a host may have", st.Day, st.Host, MaxRowsPerDay)

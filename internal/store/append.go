@@ -152,7 +152,7 @@ func (c *appendCall) prepare(s *Store, batches []fleet.Batch) error {
 		if n == 0 {
 			continue
 		}
-		if i == 0 || b.Origin != batches[i-1].Origin {
+		if k := len(c.parts); k == 0 || b.Origin != c.parts[k-1].batch.Batch.Origin {
 			if err := checkOrigin(b.Origin); err != nil {
 				return fmt.Errorf("host %s: %w", b.Host, err)
 			}
@@ -269,6 +269,7 @@ func (s *Store) refuseAppends() {
 func (s *Store) commitCalls(calls []*appendCall) {
 	s.appending.Lock()
 	defer s.appending.Unlock()
+	defer s.tidy()
 	s.mu.RLock()
 	err, base := s.writable(), s.book
 	s.mu.RUnlock()

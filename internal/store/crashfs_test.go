@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 // crashFS is a file layer over a real directory that knows what would be left
@@ -266,19 +268,59 @@ func (i image) String() string {
 
 var images = []image{powerLoss, eagerNames, killed, mixed}
 
-// crash writes an image of the root into a new directory.
-func (c *crashFS) crash(t testing.TB, kind image, to string) {
+// left is what a crash leaves: directories, which come before what is in them, and
+// files, by their paths below the root.
+type left struct {
+	paths []string
+	data  map[string][]byte // of files
+}
+
+// sum tells two of them apart.
+func (l *left) sum() uint64 {
+	h := xxhash.New()
+	for _, path := range l.paths {
+		data, file := l.data[path]
+		_, _ = fmt.Fprintf(h, "%q %v %d ", path, file, len(data))
+		_, _ = h.Write(data)
+	}
+	return h.Sum64()
+}
+
+func (l *left) write(t testing.TB, to string) {
 	t.Helper()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	coin := rand.New(rand.NewPCG(uint64(c.step), uint64(kind)))
 	if err := os.MkdirAll(to, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	c.crashDir(t, kind, coin, c.root, to)
+	for _, path := range l.paths {
+		data, file := l.data[path]
+		err := error(nil)
+		if path = filepath.Join(to, path); file {
+			err = os.WriteFile(path, data, 0o644)
+		} else {
+			err = os.Mkdir(path, 0o755)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
-func (c *crashFS) crashDir(t testing.TB, kind image, coin *rand.Rand, dir, to string) {
+// crash writes an image of the root into a new directory.
+func (c *crashFS) crash(t testing.TB, kind image, to string) {
+	t.Helper()
+	c.leaves(t, kind).write(t, to)
+}
+
+// leaves is an image of the root.
+func (c *crashFS) leaves(t testing.TB, kind image) *left {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := &left{data: map[string][]byte{}}
+	c.crashDir(t, kind, rand.New(rand.NewPCG(uint64(c.step), uint64(kind))), c.root, "", l)
+	return l
+}
+
+func (c *crashFS) crashDir(t testing.TB, kind image, coin *rand.Rand, dir, to string, l *left) {
 	entries := c.entries(dir)
 	now := c.entriesNow(dir)
 	switch kind {
@@ -289,11 +331,9 @@ func (c *crashFS) crashDir(t testing.TB, kind image, coin *rand.Rand, dir, to st
 	}
 	for _, name := range sortedKeys(entries) {
 		n, from, target := entries[name], filepath.Join(dir, name), filepath.Join(to, name)
+		l.paths = append(l.paths, target)
 		if n.dir {
-			if err := os.Mkdir(target, 0o755); err != nil {
-				t.Fatal(err)
-			}
-			c.crashDir(t, kind, coin, from, target)
+			c.crashDir(t, kind, coin, from, target, l)
 			continue
 		}
 		data := n.synced
@@ -305,9 +345,7 @@ func (c *crashFS) crashDir(t testing.TB, kind image, coin *rand.Rand, dir, to st
 				data = data[:len(n.synced)+coin.IntN(len(data)-len(n.synced)+1)]
 			}
 		}
-		if err := os.WriteFile(target, data, 0o644); err != nil {
-			t.Fatal(err)
-		}
+		l.data[target] = data
 	}
 }
 

@@ -46,6 +46,7 @@ func (s *Store) openHead(ctx context.Context, st state) error {
 		}
 	}
 	s.head.looked = s.head.samples
+	s.tidy()
 	return nil
 }
 

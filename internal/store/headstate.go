@@ -3,6 +3,8 @@ package store
 import (
 	"cmp"
 	"fmt"
+	"iter"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -32,10 +34,17 @@ type headState struct {
 	last        uint64 // the highest number that a generation ever had
 
 	origins map[fleet.Origin]struct{}
-	folder  *folder
-	column  map[string]int // the folder's column of a metric
-	layer   layer
-	starts  []int64
+	// made and met are strips and hosts that the commit under way made, admitted the
+	// calls that it let in; commits counts it.
+	made     []*head.Strip
+	met      []*headHost
+	admitted []*appendCall
+	commits  uint64
+
+	folder *folder
+	column map[string]int // the folder's column of a metric
+	layer  layer
+	starts []int64
 	// samples counts values that came; looked is what it was when the sealer
 	// last looked.
 	samples, looked int64
@@ -57,12 +66,18 @@ type headHost struct {
 	// first and end are the start of the first sample and the end of the last one
 	// since the host has rows in the head; groups have none.
 	first, end int64
+	// coming is the number of rows that commit, the last one that had any, brought,
+	// byDay the same by day where there are very many.
+	coming int
+	byDay  map[dayfile.Day]int
+	commit uint64
 }
 
 // headDay is a day with rows in the head.
 type headDay struct {
 	strips [kinds][]*head.Strip
 	sorted [kinds]bool
+	groups map[fleet.HostID]int // process groups of each host
 	// since is when the first of its rows came, in Unix milliseconds of the clock;
 	// ripe when that was before the store was opened.
 	since int64
@@ -83,6 +98,29 @@ func newHeadState(metrics []fleet.Metric) *headState {
 func (h *headState) reset() {
 	h.hosts, h.days, h.unseen = map[head.Key]*headHost{}, map[dayfile.Day]*headDay{}, map[*headHost]struct{}{}
 	h.origins, h.damaged = map[fleet.Origin]struct{}{}, 0
+}
+
+// become takes over what another state of the same table has. The caller holds
+// appending and mu.
+func (h *headState) become(o *headState) {
+	h.hosts, h.days, h.unseen, h.origins, h.damaged = o.hosts, o.days, o.unseen, o.origins, o.damaged
+	h.current, h.generations, h.last = o.current, o.generations, o.last
+	h.samples, h.looked = o.samples, o.looked
+}
+
+// unsealed are the days that there are rows of, in memory or in the log alone,
+// ascending. The caller holds mu.
+func (h *headState) unsealed() []dayfile.Day {
+	days := map[dayfile.Day]struct{}{}
+	for day, d := range h.days {
+		if !d.empty() {
+			days[day] = struct{}{}
+		}
+	}
+	for _, g := range h.generations {
+		maps.Copy(days, g.days)
+	}
+	return slices.Sorted(maps.Keys(days))
 }
 
 // strip returns the strip of a day, nil when there is none.
@@ -108,10 +146,17 @@ func (h *headState) add(hh *headHost, day dayfile.Day, base head.Base, now int64
 		h.days[day] = d
 	}
 	k := kindOf(hh.key)
+	if k == ofGroups {
+		if d.groups == nil {
+			d.groups = map[fleet.HostID]int{}
+		}
+		d.groups[hh.key.Host]++
+	}
 	d.strips[k] = append(d.strips[k], st)
 	d.sorted[k] = false
 	hh.strips = append(hh.strips, st)
 	hh.latest = st
+	h.made = append(h.made, st)
 	return st
 }
 
@@ -122,8 +167,74 @@ func (h *headState) hostOf(key head.Key) *headHost {
 	if hh == nil {
 		hh = &headHost{key: key, first: math.MaxInt64, end: math.MinInt64}
 		h.hosts[key] = hh
+		h.met = append(h.met, hh)
 	}
 	return hh
+}
+
+// count adds rows of a host to those of the commit under way.
+func (h *headState) count(hh *headHost, day dayfile.Day, rows int) {
+	if hh.commit != h.commits {
+		hh.commit, hh.coming, hh.byDay = h.commits, 0, nil
+	}
+	if hh.coming += rows; hh.byDay != nil {
+		hh.byDay[day] += rows
+	}
+}
+
+// comingOf are the rows of a host that calls of the commit under way bring, the
+// one that is being admitted included.
+func (h *headState) comingOf(c *appendCall, hh *headHost) iter.Seq2[dayfile.Day, []int64] {
+	return func(yield func(dayfile.Day, []int64) bool) {
+		for _, calls := range [][]*appendCall{h.admitted, {c}} {
+			for _, o := range calls {
+				for i := range o.spans {
+					x := &o.spans[i]
+					p := &o.parts[x.part]
+					if p.host == hh && !yield(x.strip.Day, p.batch.Start[x.lo:x.hi]) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// tidy ends a commit: what was made for calls that were refused then is taken
+// back, rows that were read from sealed files for them included. The caller holds
+// appending.
+func (s *Store) tidy() {
+	h := s.head
+	h.commits++
+	clear(h.admitted)
+	h.admitted = h.admitted[:0]
+	if len(h.made)+len(h.met) == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var idle []*head.Strip
+	for _, st := range h.made {
+		if st.Len() == 0 || !st.Changed() && !h.logged(st.Day) {
+			idle = append(idle, st)
+		}
+	}
+	h.forget(idle)
+	for _, hh := range h.met {
+		if len(hh.strips) == 0 {
+			delete(h.hosts, hh.key)
+			delete(h.unseen, hh)
+		}
+	}
+	h.made, h.met = nil, nil
+}
+
+// logged says whether the log has rows of a day.
+func (h *headState) logged(day dayfile.Day) bool {
+	return slices.ContainsFunc(h.generations, func(g *generation) bool {
+		_, has := g.days[day]
+		return has
+	})
 }
 
 // unclear says why a day cannot be added to: nobody knows what it has. The
@@ -138,28 +249,57 @@ func (h *headState) unclear(day dayfile.Day) error {
 	return nil
 }
 
-// replace puts a strip in another's place, or takes it away when next is nil.
-// The caller holds appending and mu.
-func (h *headState) replace(old, next *head.Strip) {
-	d, k := h.days[old.Day], kindOfGroup(old.Group)
-	hh := h.hosts[head.Key{Host: old.Host, Group: old.Group}]
+// forget takes strips away. The caller holds appending and mu.
+func (h *headState) forget(list []*head.Strip) {
+	next := make(map[*head.Strip]*head.Strip, len(list))
+	for _, st := range list {
+		next[st] = nil
+	}
+	h.replace(next)
+}
+
+// replace puts strips in the place of others, and takes away those that have nil
+// in theirs. The caller holds appending and mu.
+func (h *headState) replace(next map[*head.Strip]*head.Strip) {
 	swap := func(list []*head.Strip) []*head.Strip {
-		i := slices.Index(list, old)
-		if next != nil {
-			list[i] = next
-			return list
+		out := list[:0]
+		for _, st := range list {
+			if now, is := next[st]; is {
+				st = now
+			}
+			if st != nil {
+				out = append(out, st)
+			}
 		}
-		return slices.Delete(list, i, i+1)
+		clear(list[len(out):])
+		return out
 	}
-	d.strips[k] = swap(d.strips[k])
-	hh.strips = swap(hh.strips)
-	hh.latest = nil
-	if next == nil && len(hh.strips) == 0 {
-		delete(h.hosts, hh.key)
-		delete(h.unseen, hh)
+	days := map[dayfile.Day]struct{}{}
+	for old, now := range next {
+		days[old.Day] = struct{}{}
+		if now == nil && old.Group != "" {
+			h.days[old.Day].groups[old.Host]--
+		}
+		hh := h.hosts[head.Key{Host: old.Host, Group: old.Group}]
+		if hh == nil { // its strips of other days were all that it had
+			continue
+		}
+		if hh.strips, hh.latest = swap(hh.strips), nil; len(hh.strips) == 0 {
+			delete(h.hosts, hh.key)
+			delete(h.unseen, hh)
+		}
 	}
-	if next == nil && len(d.strips[ofHosts])+len(d.strips[ofGroups]) == 0 {
-		delete(h.days, old.Day)
+	for day := range days {
+		d := h.days[day]
+		for k := range d.strips {
+			d.strips[k] = swap(d.strips[k])
+		}
+		if len(d.strips[ofHosts])+len(d.strips[ofGroups]) == 0 {
+			delete(h.days, day)
+			if d.err != nil {
+				h.damaged--
+			}
+		}
 	}
 }
 
@@ -232,7 +372,15 @@ func (h *headState) write(st *head.Strip, b *head.Batch, lo, hi int) counts {
 
 // merge is write for rows that are not all behind the strip's.
 func (h *headState) merge(st *head.Strip, b *head.Batch, lo, hi int) (counts, error) {
-	f := h.fold()
+	n, err := h.mergeBy(h.fold(), st, b, lo, hi)
+	if err != nil { // the folder may know too many origins of others
+		h.folder = nil
+		n, err = h.mergeBy(h.fold(), st, b, lo, hi)
+	}
+	return n, err
+}
+
+func (h *headState) mergeBy(f *folder, st *head.Strip, b *head.Batch, lo, hi int) (counts, error) {
 	from, to := st.Overlap(b.Start[lo], b.Start[hi-1])
 	h.starts = append(h.starts[:0], b.Start[lo:hi]...)
 	for i := from; i < to; i++ {
@@ -295,6 +443,49 @@ func (h *headState) noteOrigin(o fleet.Origin) error {
 	}
 	h.origins[o] = struct{}{}
 	return nil
+}
+
+// noteOrigins is noteOrigin for rows that are read from a sealed file.
+func (h *headState) noteOrigins(rows runsOf) error {
+	return rows(func(_ int32, r dayfile.Rows) error {
+		last := ""
+		for i := range r.Start {
+			text := r.OriginOf(i)
+			if i > 0 && text == last {
+				continue
+			}
+			last = text
+			for _, o := range originsOf(text) {
+				if err := h.noteOrigin(o); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// forgetOrigins forgets origins that no row of the head has any more, once there
+// are many. The caller holds appending and mu, and no call is under way.
+func (h *headState) forgetOrigins() {
+	if len(h.origins) <= maxOrigins/2 {
+		return
+	}
+	clear(h.origins)
+	texts := map[uint32]struct{}{}
+	for _, d := range h.days {
+		for _, list := range d.strips {
+			for _, st := range list {
+				st.Origins(texts)
+			}
+		}
+	}
+	for n := range texts {
+		for _, o := range originsOf(h.table.OriginText(n)) {
+			h.origins[o] = struct{}{}
+		}
+	}
+	h.folder = nil
 }
 
 // bookNow is the book with the evidence of all samples. The caller holds mu for

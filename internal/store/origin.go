@@ -85,6 +85,17 @@ func (t *originTable) parse(text string) (rowOrigin, error) {
 	return r, nil
 }
 
+// originsOf are the origins of an origin text.
+func originsOf(text string) (out []fleet.Origin) {
+	for i, part := range strings.Split(text, ";") {
+		if i > 0 {
+			_, part, _ = strings.Cut(part, "=")
+		}
+		out = append(out, fleet.Origin(part))
+	}
+	return out
+}
+
 // join writes the origin text of a row. numbers has the origin of each metric, 0
 // where the row has no value. The highest-ranked origin is the row's own.
 func (t *originTable) join(numbers []uint8, metrics []fleet.Metric) string {

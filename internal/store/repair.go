@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/leanfleet/leanfleet/fleet"
+	"github.com/leanfleet/leanfleet/internal/store/head"
 )
 
 // DropDamaged takes the days off the list whose files are missing or not what
@@ -60,24 +61,40 @@ func (s *Store) headAgain(ctx context.Context, days []target) error {
 	if !slices.ContainsFunc(days, func(t target) bool { return s.head.days[t.day] != nil }) {
 		return nil
 	}
-	st, err := readState(s.db, func([][]byte) (int, error) { return 0, nil })
-	if err == nil && s.head.current != nil {
-		err = s.head.current.Close()
-	}
+	// It is read as an opening does, beside what questions see meanwhile.
+	again := &Store{opt: s.opt, fs: s.fs, dir: s.dir, db: s.db, head: &headState{table: s.head.table}}
+	again.head.reset()
+	err := again.openAgain(context.WithoutCancel(ctx), s.head.current)
 	s.mu.Lock()
-	s.head.current, s.head.generations = nil, nil
-	s.head.reset()
-	s.mu.Unlock()
-	if err == nil {
-		err = s.openHead(ctx, st)
-	}
+	defer s.mu.Unlock()
 	if err != nil {
-		s.mu.Lock()
-		defer s.mu.Unlock()
 		s.broken = fmt.Errorf("the head cannot be read again, open the store again: %w", err)
 		return s.broken
 	}
+	s.head.become(again.head)
+	s.unsee()
 	return nil
+}
+
+// openAgain reads what a store that is open has, but for the generation that it
+// writes to, which it takes over.
+func (s *Store) openAgain(ctx context.Context, current *head.Generation) error {
+	st, err := s.readState()
+	if err != nil {
+		return err
+	}
+	if current != nil {
+		if err := current.Close(); err != nil {
+			return err
+		}
+	}
+	for k := range kinds {
+		for _, d := range s.days[k] {
+			d.path = s.pathOf(k, d)
+			defer d.close(s)
+		}
+	}
+	return s.openHead(ctx, st)
 }
 
 // damagedDays finds the days that cannot be trusted.

@@ -85,11 +85,7 @@ func (w *write) remove(days []dayfile.Day) error {
 	s.takeOver(book)
 	s.install(&w.tx, nil)
 	s.dropSealed(w.sealed)
-	for _, strips := range w.strips {
-		for i := range strips {
-			s.head.replace(strips[i].live, nil)
-		}
-	}
+	s.head.forget(w.taken())
 	s.dropEmpty(all)
 	return nil
 }

@@ -35,7 +35,7 @@ func (s *Store) Seal(ctx context.Context) error {
 		return fmt.Errorf("seal: %w", err)
 	}
 	defer unlock()
-	if err := s.sealDays(ctx, s.headDays()); err != nil {
+	if err := s.sealDays(ctx, s.unsealed()); err != nil {
 		return fmt.Errorf("seal: %w", err)
 	}
 	return nil
@@ -53,6 +53,14 @@ func (s *Store) headDays() []dayfile.Day {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// unsealed are the days that the head or its log has rows of, ascending: the log
+// alone has rows that changed nothing, and those without a value.
+func (s *Store) unsealed() []dayfile.Day {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.head.unsealed()
 }
 
 // sealDays seals days one commit each, so that no more than one of them is in
@@ -121,30 +129,34 @@ func (w *write) settle(day dayfile.Day, book *inventory.Book) error {
 	defer s.mu.Unlock()
 	s.install(&w.tx, w.staged)
 	s.dropSealed(w.sealed)
-	for _, strips := range w.strips {
-		for i := range strips {
-			x := &strips[i]
-			pushed, spliced := x.live.Since(&x.Strip)
-			switch {
-			case covers[x.live] != nil:
-				if err := x.live.Cover(s.head.table, covers[x.live]); err != nil {
-					return err
-				}
-			case spliced: // it is all there is of the host
-			case pushed:
-				s.head.replace(x.live, x.live.After(s.head.table, x.Strip.End(), x.Strip.Total()))
-			default:
-				s.head.replace(x.live, nil)
-			}
-		}
-	}
-	s.dropEmpty([]target{{ofHosts, day}})
-	if d := s.head.days[day]; d != nil {
-		d.since = s.nowMillis()
-	}
 	if s.stated = book; s.book == book { // otherwise some hosts are written down again
 		book.ClearTouched()
 		s.brought = false
+	}
+	s.bookNow() // an append that was under way may have put an older book in place
+	next := map[*head.Strip]*head.Strip{}
+	for _, strips := range w.strips {
+		for i := range strips {
+			x := &strips[i]
+			switch pushed, spliced := x.live.Since(&x.Strip); {
+			case spliced: // it is all there is of the host, or is made that
+				if covers[x.live] != nil {
+					if err := x.live.Cover(s.head.table, covers[x.live]); err != nil {
+						return err
+					}
+				}
+				x.live.Sealed(s.head.table, &x.Strip)
+			case pushed:
+				next[x.live] = x.live.After(s.head.table, x.Strip.End(), x.Strip.Total())
+			default:
+				next[x.live] = nil
+			}
+		}
+	}
+	s.head.replace(next)
+	s.dropEmpty([]target{{ofHosts, day}})
+	if d := s.head.days[day]; d != nil {
+		d.since = s.nowMillis()
 	}
 	return nil
 }
@@ -237,22 +249,29 @@ func (s *Store) sealOnce(ctx context.Context) error {
 
 // due are the days to be sealed now, ascending: those that are over and whose
 // rows have waited long enough, and all of them when the head takes too much
-// memory.
+// memory. Days that have not begun are sealed with others: they are of hosts whose
+// clocks are wrong, and their rows would keep the log of all hosts for as long.
 func (s *Store) due() []dayfile.Day {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	var out []dayfile.Day
+	var out, ahead []dayfile.Day
 	now := s.sealClock()
 	full := s.headMemory() > s.opt.HeadMemory
-	for day, d := range s.head.days {
+	for _, day := range s.head.unsealed() {
+		d := s.head.days[day]
 		over := day.Window().End.Add(s.opt.SealAfter).UnixMilli() <= now
-		waited := d.since == ripe || now-d.since >= sealDelay.Milliseconds() || now < d.since-sealDelay.Milliseconds()
-		if !d.empty() && (full || over && waited) {
+		waited := d == nil || d.since == ripe || now-d.since >= sealDelay.Milliseconds() || now < d.since-sealDelay.Milliseconds()
+		switch {
+		case full || over && waited:
 			out = append(out, day)
+		case day.Start() > now:
+			ahead = append(ahead, day)
 		}
 	}
-	slices.Sort(out)
-	return out
+	if len(out) == 0 {
+		return nil
+	}
+	return append(out, ahead...) // they come after all others
 }
 
 // sealClock is the clock in Unix milliseconds; without one it is as late as the

@@ -97,6 +97,9 @@ func (w *write) take(ctx context.Context, days []target, appending bool) (found 
 	}
 	var fresh *head.Generation
 	if s.writesTo(in, appending) {
+		if err := w.readable(in); err != nil {
+			return nil, err
+		}
 		if fresh, err = s.newGeneration(ctx); err != nil {
 			return nil, err
 		}
@@ -104,6 +107,11 @@ func (w *write) take(ctx context.Context, days []target, appending bool) (found 
 	if !appending {
 		s.appending.Lock()
 		defer s.appending.Unlock()
+		if fresh == nil && s.writesTo(in, true) { // rows came in between
+			if fresh, err = s.newGeneration(ctx); err != nil {
+				return nil, err
+			}
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -111,16 +119,16 @@ func (w *write) take(ctx context.Context, days []target, appending bool) (found 
 		s.rotate(fresh)
 	}
 	for day := range in {
-		d := s.head.days[day]
-		if d == nil {
-			continue
-		}
 		if err := s.head.unclear(day); err != nil && !w.removes {
 			return nil, err
 		}
 		for k := range kinds {
 			t := target{k, day}
 			delete(w.strips, t)
+			d := s.head.days[day]
+			if d == nil { // the log may have rows of it that changed nothing
+				continue
+			}
 			for _, live := range d.list(k) {
 				if live.Len() > 0 {
 					w.strips[t] = append(w.strips[t], taken{*live, live})
@@ -138,6 +146,45 @@ func (w *write) take(ctx context.Context, days []target, appending bool) (found 
 		}
 	}
 	return found, nil
+}
+
+// readable says which file cannot be merged with, before a generation is made for
+// it: who tries again and again would make one each time.
+func (w *write) readable(days map[dayfile.Day]bool) error {
+	if w.removes {
+		return nil
+	}
+	for day := range days {
+		for k := range kinds {
+			t := target{k, day}
+			w.s.mu.RLock()
+			d := w.s.head.days[day]
+			needed := w.l != nil && k == ofHosts || d != nil && len(d.strips[k]) > 0
+			w.s.mu.RUnlock()
+			if !needed {
+				continue
+			}
+			p, err := w.s.pinStored(t)
+			if err != nil {
+				return err
+			}
+			p.release()
+		}
+	}
+	return nil
+}
+
+// pinStored pins the file of a day, which may be none, and opens it.
+func (s *Store) pinStored(t target) (*pinned, error) {
+	p := s.pin(nil)
+	if stored := s.find(t); stored != nil {
+		p = s.pin([]*day{stored})
+		if err := p.open(0); err != nil {
+			p.release()
+			return nil, fmt.Errorf("%s cannot be added to: %s: %w; restore the file from a backup", t.label(), p.paths[0], err)
+		}
+	}
+	return p, nil
 }
 
 // writesTo says whether the generation that is written to has rows of any of
@@ -213,13 +260,13 @@ func (w *write) stageFiles(ctx context.Context, files []target) error {
 
 func (w *write) stageFile(ctx context.Context, t target, workers int, heavy *sync.Mutex) (*stagedDay, counts, error) {
 	job := &dayJob{s: w.s, l: w.l, target: t, gen: w.gen, workers: workers, heavy: heavy, strips: w.strips[t]}
-	if stored := w.s.find(t); stored != nil {
-		p := w.s.pin([]*day{stored})
-		defer p.release()
-		if err := p.open(0); err != nil {
-			return nil, counts{}, fmt.Errorf("%s cannot be added to: %s: %w; restore the file from a backup", t.label(), p.paths[0], err)
-		}
-		job.old = stored.file
+	p, err := w.s.pinStored(t)
+	if err != nil {
+		return nil, counts{}, err
+	}
+	defer p.release()
+	if len(p.days) > 0 {
+		job.old = p.days[0].file
 	}
 	var cursors []cursor
 	if w.l != nil && t.kind == ofHosts {
@@ -247,29 +294,14 @@ func (w *write) catchUp(ctx context.Context) error {
 	return w.stage(ctx, again, true)
 }
 
-// changed says whether the head has other rows of a day than the write took.
+// changed says whether rows of a day were appended that the write did not take:
+// they are in a generation that began since. Rows that changed nothing count,
+// else they would be read back after what the load made of them.
 func (w *write) changed(day dayfile.Day) bool {
-	d := w.s.head.days[day]
-	if d == nil {
-		return false
-	}
-	for k := range kinds {
-		before := map[*head.Strip]*head.Strip{}
-		for i := range w.strips[target{k, day}] {
-			x := &w.strips[target{k, day}][i]
-			before[x.live] = &x.Strip
-		}
-		for _, live := range d.strips[k] {
-			was := before[live]
-			if was == nil {
-				was = &head.Strip{}
-			}
-			if pushed, spliced := live.Since(was); pushed || spliced {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(w.s.head.generations, func(g *generation) bool {
+		_, has := g.days[day]
+		return has && !slices.Contains(w.sealed, sealedDay{g.number, day})
+	})
 }
 
 // unstage deletes staged files.
@@ -349,13 +381,19 @@ func (w *write) commit(book *inventory.Book) error {
 	w.s.takeOver(book)
 	w.s.install(&w.tx, w.staged)
 	w.s.dropSealed(w.sealed)
-	for _, strips := range w.strips {
-		for i := range strips {
-			w.s.head.replace(strips[i].live, nil)
-		}
-	}
+	w.s.head.forget(w.taken())
 	w.s.dropEmpty(w.days)
 	return nil
+}
+
+// taken are the strips that the write took.
+func (w *write) taken() (out []*head.Strip) {
+	for _, strips := range w.strips {
+		for i := range strips {
+			out = append(out, strips[i].live)
+		}
+	}
+	return out
 }
 
 // takeOver makes a book that was written down the one of questions. The caller
@@ -382,21 +420,22 @@ func (s *Store) dropSealed(sealed []sealedDay) {
 }
 
 // dropEmpty forgets strips without rows: what they take themselves to be to the
-// sealed file was true of the one before.
+// sealed file was true of the one before. The caller holds appending and mu.
 func (s *Store) dropEmpty(days []target) {
+	var empty []*head.Strip
 	for _, t := range days {
-		d := s.head.days[t.day]
-		if d == nil {
-			continue
-		}
-		for k := range kinds {
-			for _, st := range slices.Clone(d.strips[k]) {
-				if st.Len() == 0 {
-					s.head.replace(st, nil)
+		if d := s.head.days[t.day]; d != nil {
+			for _, list := range d.strips {
+				for _, st := range list {
+					if st.Len() == 0 {
+						empty = append(empty, st)
+					}
 				}
 			}
 		}
 	}
+	s.head.forget(empty)
+	s.head.forgetOrigins()
 }
 
 // after does what remains once a write is true: what is to be done on files is

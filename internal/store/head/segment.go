@@ -1,6 +1,7 @@
 package head
 
 import (
+	"encoding/binary"
 	"slices"
 
 	"github.com/leanfleet/leanfleet/fleet"
@@ -105,6 +106,36 @@ func (s *Strip) Beyond(counts []int64) (rows int64) {
 		counts[i] -= n
 	}
 	return int64(s.rows) - s.covered[0]
+}
+
+// Sealed notes that the sealed file has the rows of a snapshot now, beside those
+// that were read from it.
+func (s *Strip) Sealed(t *Table, snapshot *Strip) {
+	covered := make([]int64, 1+len(t.Metrics()))
+	if !snapshot.Over {
+		copy(covered, s.covered)
+	}
+	covered[0] += int64(snapshot.rows)
+	snapshot.Count(covered[1:])
+	s.covered = covered
+}
+
+// Origins adds the numbers of the texts of all origins that rows have.
+func (s *Strip) Origins(numbers map[uint32]struct{}) {
+	for _, c := range s.chunks {
+		b := c.data[c.at[0]:]
+		for rows := 0; rows < c.rows; {
+			o, n := binary.Uvarint(b)
+			same, m := binary.Uvarint(b[n:])
+			b, rows = b[n+m:], rows+int(same)
+			numbers[uint32(o)] = struct{}{}
+		}
+	}
+	if s.n > 0 {
+		for _, o := range s.tail.origins[:s.n] {
+			numbers[o] = struct{}{}
+		}
+	}
 }
 
 // Metrics marks the metrics, by number, that segments have columns of.
