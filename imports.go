@@ -11,7 +11,6 @@ import (
 
 	"github.com/leanfleet/leanfleet/fleet"
 	"github.com/leanfleet/leanfleet/internal/catalog"
-	"github.com/leanfleet/leanfleet/internal/cloudcli"
 	"github.com/leanfleet/leanfleet/internal/files"
 )
 
@@ -26,6 +25,14 @@ type ImportRequest struct {
 	// From is what wrote the inventory files: "csv" (the default), "aws-cli",
 	// "az-cli", "gcloud", or "auto" for any of these tools.
 	From string `json:"from,omitempty"`
+	// Whole says of which scope the inventory files, listings of a cloud's tool,
+	// name every host, so that those they lack are ended: each "account", "region",
+	// "zone" or (resource) "group" that they show a host of, or a selector. ""
+	// is of none: a host that is not named stays as it was.
+	Whole string `json:"whole,omitempty"`
+	// MaxEnded is the largest share of a scope's hosts that may be ended, 1 for
+	// all; 0 is a half. Where more would be, nothing is stored.
+	MaxEnded float64 `json:"max_ended,omitzero"`
 	// Map renames columns of sample files: the file's name to ours, "-" to leave
 	// one out.
 	Map map[string]string `json:"map,omitempty"`
@@ -64,8 +71,18 @@ type ImportResult struct {
 	Samples *files.SamplesSummary `json:"samples,omitempty"`
 	// Stored is what became of the samples.
 	Stored *fleet.Appended `json:"stored,omitempty"`
-	// Inventory is what became of the statements, nil without inventory files.
+	// Inventory is what became of the statements, nil without inventory files. Its
+	// conflicts are those that did not stand before.
 	Inventory *fleet.PutResult `json:"inventory,omitempty"`
+	// Standing counts the conflicts that the statements repeat.
+	Standing int `json:"standing_conflicts,omitzero"`
+	// Ended are hosts that are gone: that a whole listing lacks, or whose resource
+	// id is another host's now.
+	Ended []EndedHost `json:"ended,omitempty"`
+	// Returned are hosts that were said to be gone, and are listed again.
+	Returned []EndedHost `json:"returned,omitempty"`
+	// Whole are the scopes of which every host is listed.
+	Whole []WholeScope `json:"whole,omitempty"`
 	// NewHosts are hosts nobody knew; they have a record that says only what the
 	// samples say.
 	NewHosts int `json:"new_hosts"`
@@ -127,53 +144,12 @@ func count(list []string, s string) int {
 	return n
 }
 
-// readInventory reads what a file states of hosts.
-func (m *Monitor) readInventory(ctx context.Context, load fleet.Load, req ImportRequest, path string) (statements []fleet.Statement, notes []string, err error) {
-	if req.From == "" || req.From == "csv" {
-		statements, err = files.ReadInventory(ctx, path, files.InventoryOptions{Stdin: req.Stdin, Directory: req.Directory})
-		return statements, nil, err
-	}
-	format, err := cloudcli.ParseFormat(req.From)
-	if err != nil {
-		return nil, nil, fleet.BadRequest(err)
-	}
-	listed, err := cloudcli.Read(ctx, path, cloudcli.Options{Format: format, Stdin: req.Stdin, Directory: req.Directory})
-	if err != nil {
-		return nil, nil, err
-	}
-	at := req.Effective
-	if at.IsZero() {
-		at = m.options.Clock()
-	}
-	statements, err = listed.StatementsFor(at, func(id fleet.HostID) (bool, error) {
-		records, err := load.Records(ctx, string(id), at)
-		return len(records) > 0, err
-	})
-	return statements, listed.Notes, err
-}
-
 // load stages the files: inventories first, because samples may need the
 // capacities they state.
 func (m *Monitor) load(ctx context.Context, load fleet.Load, req ImportRequest) (ImportResult, error) {
 	var result ImportResult
-	put := m.put(fleet.Put{Effective: req.Effective, Correct: req.Correct, Why: req.Why, Origin: fleet.OriginImport})
-	for _, path := range req.Inventory {
-		statements, notes, err := m.readInventory(ctx, load, req, path)
-		if err != nil {
-			return result, err
-		}
-		result.Notes = append(result.Notes, notes...)
-		if put.Why = req.Why; put.Why == "" {
-			put.Why = "import of " + path
-		}
-		r, err := load.PutRecords(ctx, statements, put)
-		if err != nil {
-			return result, fmt.Errorf("%s: %w", path, err)
-		}
-		result.Inventory = addPut(result.Inventory, r)
-		if result.UnknownTypes, err = m.unknownTypes(ctx, load, statements, result.UnknownTypes); err != nil {
-			return result, err
-		}
+	if err := m.inventories(ctx, load, &req, &result); err != nil {
+		return result, err
 	}
 	if len(req.Samples) == 0 {
 		return result, nil

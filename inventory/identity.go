@@ -70,6 +70,12 @@ func (b *Book) natural(key string, at time.Time) bool {
 	return false
 }
 
+// isID says whether a key is the id of a host, or of one merged into it.
+func (b *Book) isID(key string, host fleet.HostID) bool {
+	id := fleet.HostID(key)
+	return b.get(id) != nil && b.canonical(id) == host
+}
+
 // Ensure resolves a key at a time, and adds a host where nobody knows it: of
 // that name, valid from the beginning of time, nothing else known.
 func (b *Book) Ensure(key string, at time.Time, put fleet.Put) fleet.HostID {

@@ -53,9 +53,13 @@ func (w *writing) followers(rows []*row) map[*row]*row {
 		takers := w.takers[string(of[0].Host)]
 		for _, r := range of {
 			_, held := w.book.holder(string(r.Host), r.at)
-			i := slices.IndexFunc(takers, func(t named) bool {
+			means := func(t named) bool {
 				return startsBefore(r.at, t.to) && (!t.at.After(r.at) || t.from.IsZero() && !held)
-			})
+			}
+			i := slices.IndexFunc(takers, func(t named) bool { return means(t) && w.takers[string(t.Host)] == nil })
+			if i < 0 { // only rows that may be found by names themselves
+				i = slices.IndexFunc(takers, means)
+			}
 			if i < 0 || w.book.natural(string(r.Host), r.at) {
 				for _, x := range of { // all of a key or none
 					delete(out, x)
@@ -207,14 +211,14 @@ type named struct {
 
 // ambiguous marks rows whose name another row states of another host for the
 // same time, and lists those whose name is not. A
-// terminated host gives way.
+// terminated host gives way: it gets no name that a row of the put states of a
+// host that lives, whatever becomes of that.
 func (w *writing) ambiguous(rows []*row) {
 	live, gone := map[string][]named{}, map[string][]named{}
 	var names []string
 	for _, of := range groupBy(rows, func(r *row) string { return string(r.Host) }) {
 		key := string(of[0].Host)
-		if w.book.natural(key, of[0].at) {
-			id, _ := w.book.holder(key, of[0].at)
+		if id, ok := w.book.holder(key, of[0].at); ok && (w.book.natural(key, of[0].at) || w.book.isID(key, id)) {
 			key = string(id)
 		}
 		ended := slices.ContainsFunc(of, func(r *row) bool { return r.State == fleet.StateTerminated })
@@ -241,6 +245,9 @@ func (w *writing) ambiguous(rows []*row) {
 		}
 		if slices.ContainsFunc(list, func(n named) bool { return n.key != list[0].key }) {
 			markOverlaps(name, live[name])
+		}
+		for _, n := range gone[name] {
+			n.yields = slices.ContainsFunc(live[name], func(x named) bool { return startsBefore(x.from, n.to) && startsBefore(n.from, x.to) })
 		}
 		w.takers[name] = slices.DeleteFunc(list, func(n named) bool { return n.ambiguous != "" })
 	}
@@ -325,7 +332,7 @@ func (w *writing) name(id fleet.HostID, o *op) {
 	case held && other == id:
 	case o.row.ambiguous != "":
 		reason = o.row.ambiguous
-	case held && o.row.gone:
+	case o.row.yields, held && o.row.gone:
 	case held && string(other) == name && !o.row.added: // adoption is for keys that are new
 		reason = taken(name, other, false)
 	case held && !o.wrote:

@@ -49,12 +49,14 @@ func genStatement(t *rapid.T) fleet.Statement {
 	return s
 }
 
-// untimeNames takes the times from rows that move a name by which another row
-// finds its host: see docs/inventory.md.
+// untimeNames takes the times from rows that state names, where another row finds its
+// host by a name: they may move that name, to their host or away from it, which
+// docs/inventory.md leaves out.
 func untimeNames(list []fleet.Statement) {
+	byName := func(s *fleet.Statement) bool { return s.Host == "web" || s.Host == "db" }
 	for i := range list {
 		for j := range list {
-			if list[i].Name == string(list[j].Host) && list[i].Host != list[j].Host && list[i].Name != "" {
+			if list[i].Name != "" && list[i].Host != list[j].Host && byName(&list[j]) {
 				list[i].From, list[i].To = time.Time{}, time.Time{}
 			}
 		}
@@ -225,6 +227,103 @@ func anyWrites(statement func(*rapid.T) fleet.Statement) func(t *rapid.T) {
 		}
 		if len(read.Touched()) > 0 {
 			t.Fatalf("reading touched %v", read.Touched())
+		}
+	}
+}
+
+// TestPutAgain is puts that TestAnyWrites found to change the book when they were put
+// again: the second and third of each are equal.
+func TestPutAgain(t *testing.T) {
+	s := func(host, name string, of fleet.Record) fleet.Statement {
+		of.Host, of.Name = fleet.HostID(host), name
+		return fleet.Statement{Record: of}
+	}
+	for _, c := range []struct {
+		name      string
+		first     []fleet.Statement
+		into      string // "i-1" is merged into this
+		again     []fleet.Statement
+		conflicts int
+	}{
+		{
+			"a terminated host and two that contend for its name, which finds one of them later",
+			[]fleet.Statement{s("i-2", "db", fleet.Record{From: day(2)}), s("i-1", "", fleet.Record{Region: "r1"})}, "",
+			[]fleet.Statement{
+				s("i-1", "db", fleet.Record{State: fleet.StateTerminated}), s("m-1", "db", fleet.Record{}),
+				s("db", "", fleet.Record{State: fleet.StateRunning}), s("i-2", "db", fleet.Record{}),
+			},
+			2,
+		},
+		{
+			"two rows of one merged host, one of which says that the other's key is natural, and a row of their name",
+			[]fleet.Statement{
+				{Record: fleet.Record{Host: "i-2"}, Aliases: []fleet.Alias{{Kind: fleet.AliasResource, Key: "web"}}},
+				s("i-3", "", fleet.Record{Region: "r1"}), s("i-1", "", fleet.Record{Region: "r1"}),
+			}, "i-3",
+			[]fleet.Statement{
+				s("web", "api", fleet.Record{InstanceType: "small"}),
+				{Record: fleet.Record{Host: "i-3", Name: "web"}, Aliases: []fleet.Alias{{Kind: fleet.AliasInstance, Key: "i-1"}}},
+				s("i-1", "web", fleet.Record{InstanceType: "big"}),
+			},
+			2,
+		},
+		{
+			"a name that a host had until the put, a terminated one that states it, and two that rename each other",
+			[]fleet.Statement{s("i-1", "db", fleet.Record{To: day(1), Region: "r1"})}, "",
+			[]fleet.Statement{
+				s("i-2", "db", fleet.Record{State: fleet.StateTerminated, Tags: fleet.Tags{"dept": "eng"}}),
+				s("web", "db", fleet.Record{Tags: fleet.Tags{"dept": "eng"}}),
+				{Record: fleet.Record{Host: "db", Name: "web"}, Clear: []string{"tag_dept"}},
+			},
+			2,
+		},
+		{
+			"two that rename each other, one of which another row means by its id",
+			[]fleet.Statement{
+				{Record: fleet.Record{Host: "i-2"}, Aliases: []fleet.Alias{{Kind: fleet.AliasResource, Key: "web"}}},
+				s("db", "", fleet.Record{Region: "r1"}), s("i-1", "", fleet.Record{Region: "r1"}),
+			}, "db",
+			[]fleet.Statement{
+				s("web", "db", fleet.Record{State: fleet.StateStopped}), s("db", "web", fleet.Record{State: fleet.StateRunning}),
+				{Record: fleet.Record{Host: "i-1", Name: "web"}, Aliases: []fleet.Alias{{Kind: fleet.AliasInstance, Key: "i-1"}}},
+			},
+			3,
+		},
+		{
+			"a name that contradicts another of its host, that a terminated one states, and that finds a third",
+			[]fleet.Statement{s("i-1", "web", fleet.Record{From: day(3)}), s("i-2", "", fleet.Record{Region: "r1"})}, "",
+			[]fleet.Statement{
+				s("m-1", "web", fleet.Record{State: fleet.StateTerminated}), s("i-2", "db", fleet.Record{}),
+				s("db", "web", fleet.Record{}), s("web", "api", fleet.Record{Region: "r1"}),
+			},
+			2,
+		},
+	} {
+		b := NewBook(testTypes)
+		put := fleet.Put{At: day(1), Origin: fleet.OriginImport}
+		if _, err := b.Put(c.first, put); err != nil {
+			t.Fatal(err)
+		}
+		if c.into != "" {
+			if err := b.Merge(c.into, "i-1", put); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var after [2]map[string]string
+		for i := range after {
+			r, err := b.Put(c.again, put)
+			if err != nil || len(r.Conflicts) != c.conflicts {
+				t.Errorf("%s: put %d: %v, %v", c.name, i+2, r.Conflicts, err)
+			}
+			if after[i] = map[string]string{}; err == nil {
+				for _, id := range b.Hosts() {
+					data, _ := b.Marshal(id)
+					after[i][string(id)] = string(data)
+				}
+			}
+		}
+		if diff := cmp.Diff(after[0], after[1]); diff != "" {
+			t.Errorf("%s: put again (-before +after):\n%s", c.name, diff)
 		}
 	}
 }

@@ -38,6 +38,7 @@ type row struct {
 	host      fleet.HostID
 	added     bool
 	gone      bool   // a row of the key states that the host is terminated
+	yields    bool   // and another row states its name of a host that lives
 	renames   bool   // by a name, in a circle of rows
 	ambiguous string // other hosts that are stated to have the name at the same time
 }

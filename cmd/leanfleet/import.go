@@ -141,21 +141,36 @@ past; another value is a change from --effective on; with --correct it
 replaces what was wrong. docs/inventory.md has the rules.
 
 With --from it reads what "aws ec2 describe-instances --output json", "az vm list
--d -o json" or "gcloud compute instances list --format json" prints. Run it again
-and again: what changed between two runs becomes the history. docs/collect.md
-has the table of fields.`,
+-d -o json" or "gcloud compute instances list --format json" prints, and beside
+them "aws ec2 describe-volumes", "az disk list" or "gcloud compute disks list" for
+the sizes and types of disks. Run it again and again: what changed between two
+runs becomes the history. docs/collect.md has the table of fields.
+
+A listing does not tell which machines were deleted. With --whole it lists all
+there is of a scope, and what earlier listings had there and this one lacks is
+ended and named: each region of an account, account, zone or resource group
+that it shows a machine of, or a selector. docs/inventory-listings.md has the
+rules.`,
 		Example: `  leanfleet import inventory hosts.csv
   aws ec2 describe-instances --output json | leanfleet import inventory --from aws-cli -
+  leanfleet import inventory --from aws-cli --whole region instances.json volumes.json
+  az vm list -d -o json | leanfleet import inventory --from az-cli --whole account -
+  gcloud compute instances list --format json | leanfleet import inventory --from gcloud --whole account=my-project -
   leanfleet import inventory hosts.csv --effective 2026-01-01T00:00:00Z
   leanfleet import inventory fixed.csv --correct --why "wrong region in the old list"`,
 		Args: argsBetween(1, -1, "at least one file, or - for standard input"),
 		RunE: func(c *cobra.Command, args []string) error {
 			f.req.Inventory = args
+			if c.Flags().Changed("max-ended") && (f.req.Whole == "" || f.req.MaxEnded == 0) {
+				return usage(errors.New("--max-ended is the share of the hosts of --whole that may be ended at once, above 0; without --whole none is"))
+			}
 			return f.run(c, a)
 		},
 	}
 	f.add(c)
 	c.Flags().StringVar(&f.req.From, "from", "csv", "what wrote the files: csv, aws-cli, az-cli, gcloud, or auto for any of these `tool`s")
+	c.Flags().StringVar(&f.req.Whole, "whole", "", "the `scope` of which the files list every machine, so that others of it are ended: region, account, zone, group, or a selector")
+	c.Flags().Var((*percent)(&f.req.MaxEnded), "max-ended", "the `share` of a scope's hosts that may be ended (default 50%); where more would be, nothing is stored")
 	return c
 }
 
@@ -197,6 +212,7 @@ func importAnswer(a *app, r *leanfleet.ImportResult) answer {
 		add("hosts changed", int64(p.Changed))
 		add("hosts corrected", int64(p.Corrected))
 		add("hosts unchanged", int64(p.Unchanged))
+		endedNotes(a, r, add, note)
 		for _, x := range r.UnknownTypes {
 			provider := x.Provider
 			if provider == "" {
@@ -211,9 +227,7 @@ func importAnswer(a *app, r *leanfleet.ImportResult) answer {
 		for _, x := range r.Notes {
 			note("%s", x)
 		}
-		for _, x := range p.Conflicts {
-			note("conflict, not applied: %s: %s", x.Host, x.Reason)
-		}
+		conflictNotes(r, note)
 	}
 	note("done in %s", time.Duration(r.Seconds*float64(time.Second)).Round(10*time.Millisecond))
 	return answer{result: r, rows: []*leanfleet.ImportResult{r}, table: t}
@@ -245,6 +259,76 @@ func importNotes(r *leanfleet.ImportResult, note func(string, ...any)) {
 			question = "is the file in percent? Ratios are 0.403, not 40.3; import it again when it is mended"
 		}
 		note("%s: %s of %s, highest %s: %s", h.Host, plural(h.Samples, "sample"), h.Metric, report.FormatRatio(h.Highest), question)
+	}
+}
+
+// endedNotes say which hosts are gone, and which are back.
+func endedNotes(a *app, r *leanfleet.ImportResult, add func(string, int64), note func(string, ...any)) {
+	if len(r.Ended)+len(r.Whole) > 0 {
+		add("hosts ended", int64(len(r.Ended)))
+	}
+	loc := a.location()
+	where := func(x *leanfleet.EndedHost) string {
+		return strings.Join(nonEmpty(string(x.Host), x.Account, x.Region), ", ")
+	}
+	const most = 20
+	for i := range r.Returned {
+		x := &r.Returned[i]
+		if i == most {
+			note("... and %s more that are back; -o json lists all", plural(int64(len(r.Returned)-most), "host"))
+			break
+		}
+		note("back: %s (%s) is listed again, so it did not end at %s", x.Name, where(x), report.FormatTime(x.At, loc))
+	}
+	for i := range r.Ended {
+		x := &r.Ended[i]
+		if i == most {
+			note("... and %s more that ended; -o json lists all", plural(int64(len(r.Ended)-most), "host"))
+			break
+		}
+		reason := "not listed"
+		if x.By != "" {
+			reason = fmt.Sprintf("replaced by %s", x.By)
+		}
+		note("ended: %s (%s) at %s, %s", x.Name, where(x), report.FormatTime(x.At, loc), reason)
+	}
+	more := 0
+	for i, s := range r.Whole {
+		switch {
+		case s.Ended > 0:
+			note("whole: %s: %s listed, %d ended", s.Scope, plural(int64(s.Listed), "host"), s.Ended)
+		case i < 5:
+			note("whole: %s: %s listed, none is gone", s.Scope, plural(int64(s.Listed), "host"))
+		default:
+			more++
+		}
+	}
+	if more > 0 {
+		note("whole: %s more, of which no host is gone", plural(int64(more), "scope"))
+	}
+}
+
+// conflictNotes say what was not applied, hosts of one reason together, as the
+// members of a scaling group often have one name.
+func conflictNotes(r *leanfleet.ImportResult, note func(string, ...any)) {
+	hosts := map[string][]string{}
+	var reasons []string
+	for _, x := range r.Inventory.Conflicts {
+		if hosts[x.Reason] == nil {
+			reasons = append(reasons, x.Reason)
+		}
+		hosts[x.Reason] = append(hosts[x.Reason], string(x.Host))
+	}
+	const most = 3
+	for _, reason := range reasons {
+		list := hosts[reason]
+		if len(list) > most {
+			list = append(list[:most:most], fmt.Sprintf("%d more", len(list)-most))
+		}
+		note("conflict, not applied: %s: %s", strings.Join(list, ", "), reason)
+	}
+	if r.Standing > 0 {
+		note("%s stood before; leanfleet hosts conflicts lists all", plural(int64(r.Standing), "conflict"))
 	}
 }
 

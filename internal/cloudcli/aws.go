@@ -23,8 +23,15 @@ type awsInstance struct {
 	StateTransitionReason string
 	PublicIPAddress       string `json:"PublicIpAddress"`
 	Placement             struct{ AvailabilityZone string }
-	Tags                  []struct{ Key, Value string }
-	NetworkInterfaces     []struct {
+	BlockDeviceMappings   []struct {
+		Ebs struct {
+			VolumeID string `json:"VolumeId"`
+		}
+	}
+	Tags json.RawMessage
+	// AmiLaunchIndex is in whatever was not cut down by a --query.
+	AmiLaunchIndex    *json.RawMessage
+	NetworkInterfaces []struct {
 		OwnerID            string `json:"OwnerId"`
 		PrivateIPAddresses []struct {
 			Association *struct {
@@ -63,7 +70,14 @@ func (p *parser) aws(raw json.RawMessage, o owner) (*machine, error) {
 		m.Purchase = fleet.PurchaseReserved
 	}
 	all := map[string]string{}
-	for _, t := range x.Tags {
+	var list []struct{ Key, Value string }
+	if x.Tags != nil {
+		if err := json.Unmarshal(x.Tags, &list); err != nil {
+			return m, fmt.Errorf("Tags: %w", typed(err))
+		}
+	}
+	m.tagsTold = x.Tags != nil || x.AmiLaunchIndex != nil
+	for _, t := range list {
 		if t.Key == "Name" {
 			m.Name = t.Value
 			continue
@@ -79,10 +93,18 @@ func (p *parser) aws(raw json.RawMessage, o owner) (*machine, error) {
 	if err := p.awsState(m, &x); err != nil {
 		return m, err
 	}
-	if m.states == nil || m.states[len(m.states)-1].state != fleet.StateTerminated {
-		m.Addresses = x.addresses()
+	if m.states != nil && m.states[len(m.states)-1].state == fleet.StateTerminated {
+		m.tagsTold = false // they go before the machine does
+		return m, wrong("LaunchTime", x.LaunchTime.wrong)
 	}
-	return m, nil
+	m.Addresses = x.addresses()
+	if x.BlockDeviceMappings != nil {
+		m.attached = []attached{}
+	}
+	for _, b := range x.BlockDeviceMappings {
+		m.attached = append(m.attached, attached{volume: b.Ebs.VolumeID})
+	}
+	return m, wrong("LaunchTime", x.LaunchTime.wrong)
 }
 
 // awsState: LaunchTime is that of the last start; the time of a stop stands in a

@@ -1,9 +1,9 @@
 package cloudcli
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
-	"math"
 	"strings"
 	"time"
 
@@ -29,13 +29,14 @@ type azureMachine struct {
 	TimeCreated            stamp
 	Zones                  []string
 	Tags                   map[string]string
+	ProvisioningState      string // is in whatever was not cut down by a --query
 	VirtualMachineScaleSet struct{ ID string }
 }
 
 type azureDisk struct {
-	OSType      string   `json:"osType"`
-	DiskSizeGB  *float64 `json:"diskSizeGb"` // also diskSizeGB; unknown while deallocated
-	ManagedDisk struct{ StorageAccountType string }
+	OSType      string `json:"osType"`
+	DiskSizeGB  size   `json:"diskSizeGb"` // also diskSizeGB; unknown while deallocated
+	ManagedDisk struct{ ID, StorageAccountType string }
 }
 
 // azure reads a machine. Its key is the vmId, which is new for each machine
@@ -50,7 +51,7 @@ func (p *parser) azure(raw json.RawMessage) (*machine, error) {
 		Host: fleet.HostID(strings.ToLower(x.VMID)), Name: x.Name, Provider: "azure", Account: strings.ToLower(between(x.ID, "subscriptions")),
 		Region: strings.ToLower(strings.ReplaceAll(x.Location, " ", "")), InstanceType: x.HardwareProfile.VMSize, OS: x.os(),
 		OwnedBy: last(x.VirtualMachineScaleSet.ID), Tags: tags(x.Tags),
-	}, created: x.TimeCreated.Time}
+	}, created: x.TimeCreated.Time, group: strings.ToLower(between(x.ID, "resourceGroups")), tagsTold: x.ProvisioningState != "" || x.Tags != nil}
 	m.key(fleet.AliasInstance, string(m.Host))
 	m.key(fleet.AliasResource, strings.ToLower(x.ID))
 	if m.Host == "" {
@@ -77,8 +78,11 @@ func (p *parser) azure(raw json.RawMessage) (*machine, error) {
 		m.Addresses = &n
 	}
 	p.azureState(m, x.PowerState)
+	if err := wrong("timeCreated", x.TimeCreated.wrong); err != nil {
+		return m, err
+	}
 	var err error
-	m.Disks, err = x.disks()
+	m.attached, err = x.disks()
 	return m, err
 }
 
@@ -123,24 +127,25 @@ func (x *azureMachine) os() string {
 	return x.StorageProfile.OSDisk.OSType
 }
 
-// disks are unknown unless the size of each is.
-func (x *azureMachine) disks() ([]fleet.Disk, error) {
+// disks are unknown where the output tells of none.
+func (x *azureMachine) disks() ([]attached, error) {
 	if x.StorageProfile.OSDisk == nil {
 		return nil, nil
 	}
-	var out []fleet.Disk
+	var out []attached
 	for i, d := range append([]azureDisk{*x.StorageProfile.OSDisk}, x.StorageProfile.DataDisks...) {
-		if d.DiskSizeGB == nil {
-			return nil, nil
+		field := "storageProfile.osDisk.diskSizeGb"
+		if i > 0 {
+			field = fmt.Sprintf("storageProfile.dataDisks[%d].diskSizeGb", i-1)
 		}
-		if *d.DiskSizeGB < 0 || math.IsInf(*d.DiskSizeGB, 0) {
-			return nil, fmt.Errorf("disk %d: a size of %v GiB cannot be", i+1, *d.DiskSizeGB)
+		if err := wrong(field, d.DiskSizeGB.wrong); err != nil {
+			return nil, err
 		}
-		kind := d.ManagedDisk.StorageAccountType
-		if kind == "" {
-			kind = "managed"
+		a := attached{volume: strings.ToLower(d.ManagedDisk.ID)}
+		if d.DiskSizeGB.known {
+			a.told = &fleet.Disk{Type: cmp.Or(d.ManagedDisk.StorageAccountType, "managed"), GiB: d.DiskSizeGB.gib}
 		}
-		out = append(out, fleet.Disk{Type: kind, GiB: *d.DiskSizeGB})
+		out = append(out, a)
 	}
 	return out, nil
 }

@@ -106,9 +106,12 @@ func (h *history) put(at, file string) fleet.PutResult {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	list, err := inv.StatementsFor(day(at), func(id fleet.HostID) (bool, error) {
-		_, err := h.m.Host(string(id), day(at))
-		return err == nil, nil
+	list, err := inv.StatementsFor(day(at), func(key string) ([]fleet.Record, error) {
+		host, err := h.m.Host(key, day(at))
+		if err != nil {
+			return nil, nil
+		}
+		return h.m.Records(h.t.Context(), fleet.SelectHost(host.ID), fleet.Window{})
 	})
 	if err != nil {
 		h.t.Fatal(err)
@@ -242,11 +245,11 @@ func TestNobodyAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	asked := 0
-	list, err := inv.StatementsFor(day("2022-01-01"), func(fleet.HostID) (bool, error) { asked++; return false, nil })
+	list, err := inv.StatementsFor(day("2022-01-01"), func(string) ([]fleet.Record, error) { asked++; return nil, nil })
 	if err != nil || asked != 0 || list[0].From != (time.Time{}) {
 		t.Errorf("made after they were put: %d asked, %v, %v", asked, list[0].From, err)
 	}
-	if _, err := inv.StatementsFor(day("2025-01-01"), func(fleet.HostID) (bool, error) { return false, fs.ErrClosed }); !errors.Is(err, fs.ErrClosed) {
+	if _, err := inv.StatementsFor(day("2025-01-01"), func(string) ([]fleet.Record, error) { return nil, fs.ErrClosed }); !errors.Is(err, fs.ErrClosed) {
 		t.Error(err)
 	}
 }
@@ -279,15 +282,15 @@ func TestMistakes(t *testing.T) {
 		{"gcp as azure", "[" + gcp + "]", cloudcli.Azure, []string{"looks like the output of gcloud", "--from gcloud"}},
 		{"aws as gcp", aws, cloudcli.GCP, []string{"looks like the output of aws-cli"}},
 		{"mixed", aws + az, cloudcli.Auto, []string{"document 2 looks like az-cli, and those before like aws-cli"}},
-		{"something else", `{"Volumes":[],"x":1}`, cloudcli.Auto, []string{"the output is an object that is no machine", "it has Volumes, x"}},
+		{"something else", `{"Snapshots":[],"x":1}`, cloudcli.Auto, []string{"the output is an object that is no machine", "it has Snapshots, x"}},
 		{"nothing", `{}`, cloudcli.Auto, []string{"it is empty"}},
 		{"error", `{"error":{"code":403}}`, cloudcli.Auto, []string{"an error that a tool printed", "403"}},
 		{"rest", `[{"name":"x","properties":{"vmId":"A"}}]`, cloudcli.Azure, []string{"[0] looks like output of a REST API"}},
 		{"text", `["i-1"]`, cloudcli.AWS, []string{`[0] is "i-1" where a machine should be`}},
 		{"type", `{"Reservations":[{"Instances":[` + aws + `,{"InstanceId":"i-2","State":{"Name":7}}]}]}`, cloudcli.AWS, []string{"in.json: Reservations[0].Instances[1] (i-2): State.Name is a JSON number"}},
 		{"list", `{"Reservations":7}`, cloudcli.AWS, []string{"Reservations is 7 where"}},
-		{"time", `[{"InstanceId":"i-2","LaunchTime":"yesterday","State":{"Name":"running"}}]`, cloudcli.AWS, []string{`[0] (i-2): "yesterday" is no time`}},
-		{"time of another type", `[{"InstanceId":"i-2","LaunchTime":7}]`, cloudcli.AWS, []string{"7 is no time"}},
+		{"time", `[{"InstanceId":"i-2","LaunchTime":"yesterday","State":{"Name":"running"}}]`, cloudcli.AWS, []string{`[0] (i-2): LaunchTime: "yesterday" is no time`}},
+		{"time of another type", `[{"InstanceId":"i-2","LaunchTime":7}]`, cloudcli.AWS, []string{"(i-2): LaunchTime: 7 is no time"}},
 		{"old time", `[{"InstanceId":"i-2","LaunchTime":"0001-01-01T00:00:00Z"}]`, cloudcli.AWS, []string{"out of range"}},
 		{"reason", `[{"InstanceId":"i-2","StateTransitionReason":"User initiated (2024-13-01 00:00:00 GMT)"}]`, cloudcli.AWS, []string{"StateTransitionReason", "2024-13-01"}},
 		{"no id", `[{"InstanceId":""}]`, cloudcli.AWS, []string{"[0]: it has no id"}},
@@ -295,8 +298,8 @@ func TestMistakes(t *testing.T) {
 		{"bad id in gcp", `[{"kind":"compute#instance","id":"x-1"}]`, cloudcli.GCP, []string{`"x-1" is no whole number`}},
 		{"control", `[{"InstanceId":"i-\u0000"}]`, cloudcli.AWS, []string{"control characters"}},
 		{"long", `[{"vmId":"a","name":"` + strings.Repeat("x", 2000) + `"}]`, cloudcli.Azure, []string{"longer than 1024 bytes"}},
-		{"disk", `[{"vmId":"a","storageProfile":{"osDisk":{"diskSizeGb":-1}}}]`, cloudcli.Azure, []string{"[0] (a): disk 1: a size of -1 GiB"}},
-		{"disk of gcp", `[{"id":"7","kind":"compute#instance","disks":[{"diskSizeGb":"big"}]}]`, cloudcli.GCP, []string{"no whole number"}},
+		{"disk", `[{"vmId":"a","storageProfile":{"osDisk":{"diskSizeGb":-1}}}]`, cloudcli.Azure, []string{"[0] (a): storageProfile.osDisk.diskSizeGb: -1 is no number of GiB"}},
+		{"disk of gcp", `[{"id":"7","kind":"compute#instance","disks":[{"diskSizeGb":"big"}]}]`, cloudcli.GCP, []string{`[0] (7): disks[0].diskSizeGb: "big" is no number of GiB`}},
 	} {
 		inv, err := cloudcli.Parse("in.json", []byte(c.text), c.format)
 		if err == nil || inv.Statements != nil {
@@ -422,7 +425,16 @@ func fuzz(f *testing.F, format cloudcli.Format, prefix string) {
 			}
 			return
 		}
-		if _, err := inventory.NewBook(nil).Put(inv.Statements, fleet.Put{At: day("2024-03-01")}); err != nil {
+		list, err := inv.StatementsFor(day("2024-03-01"), func(string) ([]fleet.Record, error) { return nil, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, l := range inv.Listed {
+			if s := inv.First(list, i); s.Host != l.Host || s.Account != l.Account {
+				t.Errorf("machine %d is %s of %s, its statement is about %s of %s", i, l.Host, l.Account, s.Host, s.Account)
+			}
+		}
+		if _, err := inventory.NewBook(nil).Put(list, fleet.Put{At: day("2024-03-01")}); err != nil {
 			t.Errorf("cannot be put: %v", err)
 		}
 	})

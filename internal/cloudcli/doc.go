@@ -15,5 +15,10 @@
 // its state has the times that the tools tell, so that outputs read again and
 // again become a history. docs/collect.md has the table of fields.
 //
+// Lists of disks ("aws ec2 describe-volumes", "az disk list", "gcloud compute
+// disks list") may stand beside those of machines, in the same output or in others
+// that [Join] joins. What an output lists, and where ([Listed], [Place]), is for
+// those who conclude what it lacks: docs/inventory-listings.md.
+//
 // The package resolves no names and knows no store.
 package cloudcli

@@ -1,6 +1,7 @@
 package cloudcli
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -28,8 +29,9 @@ type gcpInstance struct {
 	}
 	Disks []struct {
 		Type, Architecture string
+		Source             string
 		Boot               bool
-		DiskSizeGb         *number
+		DiskSizeGb         size
 		Licenses           []string
 		GuestOSFeatures    []struct{ Type string } `json:"guestOsFeatures"`
 	}
@@ -40,10 +42,12 @@ type gcpInstance struct {
 	Metadata struct {
 		Items []struct{ Key, Value string }
 	}
+	// Fingerprint is in whatever was not cut down to some fields.
+	Fingerprint string
 }
 
 // number is a whole number as JSON writes 64 bits: in a text, or bare.
-type number string
+type number struct{ text, wrong string }
 
 // UnmarshalJSON reads a number.
 func (n *number) UnmarshalJSON(data []byte) error {
@@ -52,9 +56,10 @@ func (n *number) UnmarshalJSON(data []byte) error {
 		return nil
 	}
 	if _, err := strconv.ParseUint(text, 10, 64); err != nil {
-		return fmt.Errorf("%s is no whole number", data)
+		n.wrong = fmt.Sprintf("%.40s is no whole number", data)
+		return nil
 	}
-	*n = number(text)
+	n.text = text
 	return nil
 }
 
@@ -64,10 +69,13 @@ func (p *parser) gcp(raw json.RawMessage) (*machine, error) {
 		return &machine{Record: fleet.Record{Host: fleet.HostID(x.Name)}}, err
 	}
 	m := &machine{Record: fleet.Record{
-		Host: fleet.HostID(x.ID), Name: x.Name, Provider: "gcp", Account: between(x.SelfLink, "projects"),
+		Host: fleet.HostID(x.ID.text), Name: x.Name, Provider: "gcp", Account: between(x.SelfLink, "projects"),
 		Zone: last(x.Zone), InstanceType: last(x.MachineType), Tags: tags(x.Labels),
-	}, created: x.CreationTimestamp.Time}
-	m.key(fleet.AliasInstance, string(x.ID))
+	}, created: x.CreationTimestamp.Time, tagsTold: x.Labels != nil || x.Fingerprint != ""}
+	m.key(fleet.AliasInstance, x.ID.text)
+	if path := resource(x.SelfLink); between(path, "instances") == x.Name {
+		m.key(fleet.AliasResource, path)
+	}
 	if i := strings.LastIndexByte(m.Zone, '-'); i > 0 {
 		m.Region = m.Zone[:i]
 	}
@@ -86,7 +94,9 @@ func (p *parser) gcp(raw json.RawMessage) (*machine, error) {
 			m.OwnedBy = last(item.Value)
 		}
 	}
-	x.readDisks(m)
+	if err := x.readDisks(m); err != nil {
+		return m, err
+	}
 	n := 0
 	for _, i := range x.NetworkInterfaces {
 		for _, a := range i.AccessConfigs {
@@ -100,7 +110,22 @@ func (p *parser) gcp(raw json.RawMessage) (*machine, error) {
 		m.Addresses = &n
 	}
 	p.gcpState(m, &x)
-	return m, nil
+	return m, x.wrong()
+}
+
+// wrong is what is wrong with the numbers and times.
+func (x *gcpInstance) wrong() error {
+	return cmp.Or(wrong("id", x.ID.wrong), wrong("creationTimestamp", x.CreationTimestamp.wrong), wrong("lastStartTimestamp", x.LastStartTimestamp.wrong),
+		wrong("lastStopTimestamp", x.LastStopTimestamp.wrong), wrong("lastSuspendedTimestamp", x.LastSuspendedTimestamp.wrong))
+}
+
+// resource is a URL of Compute Engine without the server and version: the path of
+// names, which comes again with the next instance of the name.
+func resource(url string) string {
+	if i := strings.Index(url, "projects/"); i >= 0 {
+		return url[i:]
+	}
+	return ""
 }
 
 func count(address string) int {
@@ -142,9 +167,11 @@ func after(t, other time.Time) time.Time {
 
 // readDisks: the list tells sizes, and whether a disk is local; the type
 // stands in the disk itself.
-func (x *gcpInstance) readDisks(m *machine) {
-	known := x.Disks != nil
-	for _, d := range x.Disks {
+func (x *gcpInstance) readDisks(m *machine) error {
+	if x.Disks != nil {
+		m.attached = []attached{}
+	}
+	for i, d := range x.Disks {
 		if d.Boot {
 			m.Arch = gcpArch(d.Architecture)
 			windows := false
@@ -153,24 +180,24 @@ func (x *gcpInstance) readDisks(m *machine) {
 			}
 			m.OS = gcpOS(d.Licenses, windows)
 		}
-		if d.DiskSizeGb == nil || *d.DiskSizeGb == "" {
-			known = false
-			continue
+		if err := wrong(fmt.Sprintf("disks[%d].diskSizeGb", i), d.DiskSizeGb.wrong); err != nil {
+			return err
 		}
-		size, _ := strconv.ParseUint(string(*d.DiskSizeGb), 10, 64) // checked when it was read
-		kind := "persistent"
-		if d.Type == "SCRATCH" {
-			kind = "local-ssd"
+		a := attached{volume: resource(d.Source)}
+		if d.DiskSizeGb.known {
+			kind := anyPersistent
+			if d.Type == "SCRATCH" {
+				kind = "local-ssd"
+			}
+			a.told = &fleet.Disk{Type: kind, GiB: d.DiskSizeGb.gib}
 		}
-		m.Disks = append(m.Disks, fleet.Disk{Type: kind, GiB: float64(size)})
+		m.attached = append(m.attached, a)
 	}
-	switch {
-	case !known:
-		m.Disks = nil
-	case m.Disks == nil:
-		m.Disks = []fleet.Disk{}
-	}
+	return nil
 }
+
+// anyPersistent is a disk of whatever type that is not local.
+const anyPersistent = "persistent"
 
 func gcpArch(s string) string {
 	switch s {

@@ -3,6 +3,8 @@ package cloudcli
 import (
 	"encoding/json"
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,6 +22,12 @@ type machine struct {
 	states []since
 	// aliases say what kind of key Host is, and name others.
 	aliases []fleet.Alias
+	// group is the resource group.
+	group string
+	// tagsTold: Tags are all that the machine has.
+	tagsTold bool
+	// attached are its disks; nil where the output does not tell them.
+	attached []attached
 }
 
 type since struct {
@@ -32,6 +40,22 @@ func (m *machine) statements() []fleet.Statement {
 	out := append(make([]fleet.Statement, 0, 1+len(m.states)), fleet.Statement{Record: m.Record, Aliases: m.aliases})
 	for _, s := range m.states {
 		out = append(out, fleet.Statement{Record: fleet.Record{Host: m.Host, State: s.state, From: s.at}})
+	}
+	return out
+}
+
+// listed is what is kept of the machine beside its statements, of which those
+// from first on are its.
+func (m *machine) listed(first int) Listed {
+	out := Listed{Host: m.Host, Name: m.Name, Place: Place{m.Provider, m.Account, m.Region, m.Zone, m.group}, Created: m.created,
+		Tags: m.Tags, TagsTold: m.tagsTold, statement: first, attached: m.attached}
+	for _, a := range m.aliases {
+		if a.Kind == fleet.AliasResource {
+			out.Resource = a.Key
+		}
+	}
+	if n := len(m.states); n > 0 {
+		out.State = m.states[n-1].state
 	}
 	return out
 }
@@ -58,26 +82,62 @@ func (m *machine) key(kind fleet.AliasKind, key string) {
 }
 
 // stamp is a time as the tools print it: RFC 3339, of AWS CLI 1 with
-// milliseconds. null and "" are zero.
-type stamp struct{ time.Time }
+// milliseconds. null and "" are zero. What is wrong with it is kept until somebody
+// asks who can say which field it is of.
+type stamp struct {
+	time.Time
+	wrong string
+}
 
 // UnmarshalJSON reads a time.
 func (s *stamp) UnmarshalJSON(data []byte) error {
 	var text *string
 	if err := json.Unmarshal(data, &text); err != nil {
-		return fmt.Errorf("%s is no time", data)
+		s.wrong = fmt.Sprintf("%.40s is no time", data)
+		return nil
 	}
 	if text == nil || *text == "" {
 		return nil
 	}
 	t, err := time.Parse(time.RFC3339Nano, *text)
-	if err != nil {
-		return fmt.Errorf("%q is no time in RFC 3339", *text)
+	switch {
+	case err != nil:
+		s.wrong = fmt.Sprintf("%q is no time in RFC 3339", *text)
+	case t.Year() < 1970 || t.Year() > 2260:
+		s.wrong = fmt.Sprintf("%q is out of range", *text)
+	default:
+		s.Time = t.UTC()
 	}
-	if t.Year() < 1970 || t.Year() > 2260 {
-		return fmt.Errorf("%q is out of range", *text)
+	return nil
+}
+
+// wrong is what is wrong with a field, nil where that is nothing.
+func wrong(field, what string) error {
+	if what == "" {
+		return nil
 	}
-	s.Time = t.UTC()
+	return fmt.Errorf("%s: %s", field, what)
+}
+
+// size is a number of GiB as JSON writes 64 bits, in a text, or bare. null is unknown.
+type size struct {
+	gib   float64
+	known bool
+	wrong string
+}
+
+// UnmarshalJSON reads a size.
+func (s *size) UnmarshalJSON(data []byte) error {
+	text := strings.Trim(string(data), `"`)
+	if text == "null" || text == "" {
+		return nil
+	}
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil || n < 0 || math.IsInf(n, 0) || math.IsNaN(n) {
+		s.wrong = fmt.Sprintf("%.40s is no number of GiB", data)
+		return nil
+	}
+	s.gib, s.known = n, true
 	return nil
 }
 

@@ -9,7 +9,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/leanfleet/leanfleet/fleet"
 )
@@ -19,36 +18,37 @@ type parser struct {
 	name        string
 	want, found Format
 
-	machines   int
+	listed     []Listed
 	statements []fleet.Statement
 	mistakes   []error
 	seen       map[fleet.HostID][]byte // machines read before, as they stood
-	created    map[fleet.HostID]time.Time
+	volumes    map[string]fleet.Disk   // by what machines call them
+	pages      map[string]*pages       // by the list they are of
 	counts     counts
 }
 
 // counts are what notes are made of.
 type counts struct {
-	truncated bool // the output says that there is more
-	noPower   int  // machines without a state
-	allocated int  // Azure: stopped but not deallocated
+	truncated []string // lists of which the output says that there is more
+	noPower   int      // machines without a state
+	allocated int      // Azure: stopped but not deallocated
 	unknown   []string
 }
 
 func (p *parser) notes() []string {
 	var out []string
 	note := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
-	if p.machines == 0 {
+	if len(p.listed) == 0 && len(p.volumes) == 0 {
 		note("It lists no machine.")
 	}
-	if p.counts.truncated {
-		note("The output ends with a NextToken: there are more machines than it lists; leave out --max-items.")
+	for _, what := range p.counts.truncated {
+		note("The output ends with a NextToken: there are more %s than it lists; leave out --max-items.", what)
 	}
 	if p.counts.noPower > 0 {
-		note("%d of %d machines have no state; with az, -d (--show-details) prints it.", p.counts.noPower, p.machines)
+		note("%d of %d machines have no state; with az, -d (--show-details) prints it.", p.counts.noPower, len(p.listed))
 	}
 	if p.counts.allocated > 0 {
-		note("Stopped but not deallocated: %d of %d machines. Azure goes on billing them, so they are running here.", p.counts.allocated, p.machines)
+		note("Stopped but not deallocated: %d of %d machines. Azure goes on billing them, so they are running here.", p.counts.allocated, len(p.listed))
 	}
 	if len(p.counts.unknown) > 0 {
 		note("States that say neither that a machine runs nor that it does not are left out: %s.", strings.Join(p.counts.unknown, ", "))
@@ -74,12 +74,13 @@ var errEnough = errors.New("enough mistakes")
 
 // documents reads the JSON documents that follow one another.
 func (p *parser) documents(data []byte) error {
-	p.seen, p.created = map[fleet.HostID][]byte{}, map[fleet.HostID]time.Time{}
+	p.seen, p.volumes, p.pages = map[fleet.HostID][]byte{}, map[string]fleet.Disk{}, map[string]*pages{}
 	d := json.NewDecoder(bytes.NewReader(data))
 	for n := 1; ; n++ {
 		var doc json.RawMessage
 		err := d.Decode(&doc)
 		if err == io.EOF {
+			p.ended()
 			return nil
 		}
 		if err != nil {
@@ -151,7 +152,7 @@ func (p *parser) value(path string, raw json.RawMessage, o owner) error {
 	case 'n': // null: an empty list, to some queries
 		return nil
 	}
-	return fmt.Errorf("%s: %s is %s where a machine should be; it should be what %q prints", p.name, place(path), beginning(raw), p.want.command())
+	return fmt.Errorf("%s: %s is %s where a machine should be; it should be what %q prints", p.name, placeOf(path), beginning(raw), p.want.command())
 }
 
 func first(raw json.RawMessage) byte {
@@ -162,8 +163,8 @@ func first(raw json.RawMessage) byte {
 	return raw[0]
 }
 
-// place is a path as mistakes show it.
-func place(path string) string {
+// placeOf is a path as mistakes show it.
+func placeOf(path string) string {
 	path = strings.TrimSuffix(path, ", ")
 	if path == "" {
 		return "the output"
@@ -174,13 +175,18 @@ func place(path string) string {
 // shape is what tells objects apart.
 type shape struct {
 	Reservations, Instances json.RawMessage
+	Volumes                 json.RawMessage
 	OwnerID                 json.RawMessage `json:"OwnerId"`
 	NextToken               any
 	InstanceID              *json.RawMessage `json:"InstanceId"`
+	VolumeID                *json.RawMessage `json:"VolumeId"`
+	DiskSizeGB              *json.RawMessage `json:"diskSizeGb"`
+	SizeGB                  *json.RawMessage `json:"sizeGb"`
 	VMID                    *json.RawMessage `json:"vmId"`
 	HardwareProfile         *json.RawMessage `json:"hardwareProfile"`
 	MachineType             *json.RawMessage `json:"machineType"`
 	Kind                    any              `json:"kind"`
+	Type                    any              `json:"type"`
 	Properties              *json.RawMessage `json:"properties"`
 	Error                   *json.RawMessage `json:"error"`
 }
@@ -188,7 +194,7 @@ type shape struct {
 func (p *parser) object(path string, raw json.RawMessage, o owner) error {
 	var s shape
 	if err := json.Unmarshal(raw, &s); err != nil {
-		return fmt.Errorf("%s: %s: %w", p.name, place(path), err)
+		return fmt.Errorf("%s: %s: %w", p.name, placeOf(path), err)
 	}
 	into := func(name string) string {
 		if path == "" || strings.HasSuffix(path, ", ") {
@@ -198,10 +204,11 @@ func (p *parser) object(path string, raw json.RawMessage, o owner) error {
 	}
 	switch {
 	case len(s.Reservations) > 0:
-		if s.NextToken != nil && s.NextToken != "" {
-			p.counts.truncated = true
-		}
+		defer p.page("machines", s.NextToken, len(p.listed))
 		return p.value(into("Reservations"), s.Reservations, o)
+	case len(s.Volumes) > 0:
+		defer p.page("volumes", s.NextToken, len(p.listed))
+		return p.value(into("Volumes"), s.Volumes, o)
 	case len(s.Instances) > 0 && s.InstanceID == nil:
 		var account string
 		if json.Unmarshal(s.OwnerID, &account) == nil && account != "" {
@@ -210,19 +217,26 @@ func (p *parser) object(path string, raw json.RawMessage, o owner) error {
 		return p.value(into("Instances"), s.Instances, o)
 	}
 	f := s.format()
+	disk := f == ""
+	if disk {
+		f = s.diskFormat()
+	}
 	switch {
 	case f == "" && s.Error != nil:
-		return fmt.Errorf("%s: %s is an error that a tool printed: %s", p.name, place(path), beginning(*s.Error))
+		return fmt.Errorf("%s: %s is an error that a tool printed: %s", p.name, placeOf(path), beginning(*s.Error))
 	case f == "" && s.Properties != nil:
-		return fmt.Errorf("%s: %s looks like output of a REST API, with \"properties\"; it should be what %q prints", p.name, place(path), Azure.command())
+		return fmt.Errorf("%s: %s looks like output of a REST API, with \"properties\"; it should be what %q prints", p.name, placeOf(path), Azure.command())
 	case f == "":
-		return fmt.Errorf("%s: %s is an object that is no machine of a known tool (%s); it should be what %q prints", p.name, place(path), keysOf(raw), p.want.command())
+		return fmt.Errorf("%s: %s is an object that is no machine of a known tool (%s); it should be what %q prints", p.name, placeOf(path), keysOf(raw), p.want.command())
 	case p.found == Auto:
 		p.found = f
 	case f != p.found && p.want == Auto:
-		return fmt.Errorf("%s: %s looks like %s, and those before like %s: read them one by one", p.name, place(path), f, p.found)
+		return fmt.Errorf("%s: %s looks like %s, and those before like %s: read them one by one", p.name, placeOf(path), f, p.found)
 	case f != p.found:
 		return fmt.Errorf("%s: this looks like the output of %s (%q), not of %s; use --from %s", p.name, f, f.command(), p.want, f)
+	}
+	if disk {
+		return p.disk(path, raw)
 	}
 	return p.machine(path, raw, o)
 }
@@ -236,6 +250,19 @@ func (s *shape) format() Format {
 		return AWS
 	case s.MachineType != nil || s.Kind == "compute#instance":
 		return GCP
+	}
+	return ""
+}
+
+// diskFormat is the tool that prints such a disk; "" is none.
+func (s *shape) diskFormat() Format {
+	switch {
+	case s.VolumeID != nil:
+		return AWS
+	case s.Kind == "compute#disk", s.SizeGB != nil:
+		return GCP
+	case s.Type == "Microsoft.Compute/disks", s.DiskSizeGB != nil:
+		return Azure
 	}
 	return ""
 }
@@ -280,7 +307,7 @@ func (p *parser) machine(path string, raw json.RawMessage, o owner) error {
 		}
 	}
 	if err != nil {
-		where := place(path)
+		where := placeOf(path)
 		if m != nil && m.Host != "" {
 			where += " (" + string(m.Host) + ")"
 		}
@@ -293,10 +320,7 @@ func (p *parser) machine(path string, raw json.RawMessage, o owner) error {
 		return nil // pages that overlap
 	}
 	p.seen[m.Host] = raw
-	p.machines++
-	if !m.created.IsZero() {
-		p.created[m.Host] = m.created
-	}
+	p.listed = append(p.listed, m.listed(len(p.statements)))
 	p.statements = append(p.statements, m.statements()...)
 	return nil
 }

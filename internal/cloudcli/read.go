@@ -12,9 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
-
-	"github.com/leanfleet/leanfleet/fleet"
 )
 
 // Format is a tool whose output is read.
@@ -50,6 +47,11 @@ func ParseFormat(s string) (Format, error) {
 	return "", fmt.Errorf("unknown format %q: use auto, aws-cli, az-cli or gcloud", s)
 }
 
+// Provider is the cloud of a tool, as records name it; "" of Auto.
+func (f Format) Provider() string {
+	return map[Format]string{AWS: "aws", Azure: "azure", GCP: "gcp"}[f]
+}
+
 // command is what prints a format.
 func (f Format) command() string {
 	switch f {
@@ -71,60 +73,6 @@ type Options struct {
 	Stdin io.Reader
 	// Directory is where a relative path begins; "" is the process's own.
 	Directory string
-}
-
-// Inventory is what an output states.
-type Inventory struct {
-	Format Format `json:"format"`
-	// Machines is the number of machines in it.
-	Machines int `json:"machines"`
-	// Statements are in the order of the output, those of a machine together.
-	Statements []fleet.Statement `json:"-"`
-	// Notes are what a careful reader should know, such as that the output is
-	// not all.
-	Notes []string `json:"notes,omitempty"`
-
-	created map[fleet.HostID]time.Time
-}
-
-// StatementsFor is Statements to be put at a time, with the time at which
-// machines were made, where the tool tells it, for hosts that nobody knows yet:
-// their timeline begins there. Of a known host it must not be said again, as
-// what it is now is not what it was then. Nor is it said of a machine that is
-// stopped since nobody knows when: made long ago, it may never have run.
-func (inv Inventory) StatementsFor(at time.Time, known func(fleet.HostID) (bool, error)) ([]fleet.Statement, error) {
-	out := slices.Clone(inv.Statements)
-	for i := 0; i < len(out); {
-		host := out[i].Host
-		end := i + 1
-		for end < len(out) && out[end].Host == host {
-			end++
-		}
-		if err := begin(out[i:end], at, inv.created[host], known); err != nil {
-			return nil, err
-		}
-		i = end
-	}
-	return out, nil
-}
-
-// begin lets the timeline of a new host begin when it was made. of are its
-// statements: what it is, then its states.
-func begin(of []fleet.Statement, at, created time.Time, known func(fleet.HostID) (bool, error)) error {
-	if created.IsZero() || !created.Before(at) {
-		return nil
-	}
-	if old, err := known(of[0].Host); old || err != nil {
-		return err
-	}
-	if last := &of[len(of)-1]; len(of) > 1 && last.From.IsZero() {
-		if last.State != fleet.StateRunning {
-			return nil
-		}
-		last.From = at
-	}
-	of[0].From = created
-	return nil
 }
 
 // maxInput is how long an output may be, unpacked: a hundred thousand machines
@@ -208,6 +156,8 @@ func Parse(name string, data []byte, want Format) (Inventory, error) {
 		}
 		return Inventory{}, errors.Join(p.mistakes...)
 	}
-	inv := Inventory{Format: p.found, Machines: p.machines, Statements: p.statements, Notes: p.notes(), created: p.created}
+	inv := Inventory{Format: p.found, Machines: len(p.listed), Statements: p.statements, Listed: p.listed, Truncated: len(p.counts.truncated) > 0,
+		Notes: p.notes(), volumes: p.volumes}
+	Join([]Inventory{inv})
 	return inv, nil
 }

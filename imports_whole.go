@@ -1,0 +1,223 @@
+package leanfleet
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/leanfleet/leanfleet/fleet"
+	"github.com/leanfleet/leanfleet/internal/cloudcli"
+)
+
+// parseWhole reads which scopes the listing is whole of.
+func (l *listing) parseWhole() error {
+	whole := l.req.Whole
+	switch {
+	case l.req.MaxEnded < 0 || l.req.MaxEnded > 1:
+		return fleet.BadRequest(fmt.Errorf("of a scope's hosts a share of %v cannot end: it lies between 0 and 1", l.req.MaxEnded))
+	case whole == "":
+		return nil
+	case slices.Contains(cloudcli.Levels(), cloudcli.Level(whole)):
+		l.level = cloudcli.Level(whole)
+		return nil
+	case !strings.Contains(whole, "="):
+		return fleet.BadRequest(fmt.Errorf("whole %q: use account, region, zone, group, or a selector such as account=123456789012,region=eu-west-1", whole))
+	}
+	sel, err := l.m.environment().Selector(whole)
+	if err != nil {
+		return fmt.Errorf("whole %q: %w", whole, err)
+	}
+	l.selector = &sel
+	return nil
+}
+
+func (l *listing) whole() bool { return l.level != "" || l.selector != nil }
+
+// scope is hosts of which the listing names every one that there is.
+type scope struct {
+	WholeScope
+	gone []EndedHost
+}
+
+// endMissing ends the hosts of whole scopes that are not listed.
+func (l *listing) endMissing(ctx context.Context, listed map[fleet.HostID]*cloudcli.Listed) error {
+	if !l.whole() {
+		return nil
+	}
+	scopes, err := l.scopes(ctx, listed)
+	if err != nil {
+		return err
+	}
+	if err := l.missing(ctx, listed, scopes); err != nil {
+		return err
+	}
+	var names []string
+	for name := range scopes {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	var tooMany []error
+	for _, name := range names {
+		s := scopes[name]
+		s.Ended = len(s.gone)
+		slices.SortFunc(s.gone, func(a, b EndedHost) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Host, b.Host)) })
+		if limit := cmp.Or(l.req.MaxEnded, maxEnded); float64(s.Ended) > limit*float64(s.Ended+s.Listed) {
+			tooMany = append(tooMany, s.tooMany(limit))
+		}
+		l.result.Whole = append(l.result.Whole, s.WholeScope)
+	}
+	if len(tooMany) > 0 {
+		return errors.Join(tooMany...)
+	}
+	for _, name := range names {
+		reason := fmt.Sprintf("not listed in %s, which is whole of %s", l.files(), name)
+		if err := l.end(ctx, scopes[name].gone, func(EndedHost) string { return reason }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tooMany is the error of a scope that would lose too many hosts.
+func (s *scope) tooMany(limit float64) error {
+	var names []string
+	for _, e := range s.gone {
+		name := string(e.Host)
+		if e.Name != name {
+			name = fmt.Sprintf("%s (%s)", e.Name, name)
+		}
+		names = append(names, name)
+	}
+	return fmt.Errorf("%s: %d of %d hosts are not listed and would be ended, more than %.4g %%: %s; is the listing whole? If so, repeat it with --max-ended 100%%",
+		s.Scope, s.Ended, s.Ended+s.Listed, 100*limit, few(names))
+}
+
+// scopes are those that the listing is whole of, with the hosts it lists counted.
+func (l *listing) scopes(ctx context.Context, listed map[fleet.HostID]*cloudcli.Listed) (map[string]*scope, error) {
+	out := map[string]*scope{}
+	if l.selector != nil {
+		out[l.req.Whole] = &scope{WholeScope: WholeScope{Scope: l.req.Whole}}
+	}
+	for id, x := range listed {
+		name := l.req.Whole
+		if l.selector != nil {
+			records, now, err := l.records(ctx, string(id))
+			if err != nil {
+				return nil, err
+			}
+			if now < 0 || !l.selector.Matches(&records[now]) {
+				continue
+			}
+		} else {
+			place, ok := x.Cut(l.level)
+			if !ok {
+				return nil, fmt.Errorf("%s: %s: the listing does not tell its %s, so it cannot be whole of that: name the scope by a selector, or leave out --query", l.files(), x.Host, l.untold(x))
+			}
+			if name = place.String(); out[name] == nil {
+				out[name] = &scope{WholeScope: WholeScope{Scope: name}}
+			}
+		}
+		if x.State != fleet.StateTerminated {
+			out[name].Listed++
+		}
+	}
+	return out, nil
+}
+
+// untold is what a machine's place lacks.
+func (l *listing) untold(x *cloudcli.Listed) string {
+	if x.Account == "" {
+		return string(cloudcli.Account)
+	}
+	return string(l.level)
+}
+
+// missing adds to scopes the hosts of theirs that are not listed.
+func (l *listing) missing(ctx context.Context, listed map[fleet.HostID]*cloudcli.Listed, scopes map[string]*scope) error {
+	clouds := map[string]bool{}
+	for i := range l.outputs {
+		p := l.outputs[i].Format.Provider()
+		if p == "" {
+			return fmt.Errorf("%s: nothing in it says which tool printed it: say so with --from, such as --from aws-cli", called(l.req.Inventory[i]))
+		}
+		clouds[p] = true
+	}
+	known, err := l.m.store.Records(ctx, fleet.Selector{}, fleet.Window{Start: l.at, End: l.at.Add(time.Millisecond)})
+	if err != nil {
+		return fmt.Errorf("find the hosts of earlier listings: %w", err)
+	}
+	var alive []string
+	for i := range known {
+		r := &known[i]
+		if _, is := listed[r.Host]; is || !clouds[r.Provider] || !r.ValidAt(l.at) {
+			continue
+		}
+		records, now, err := l.records(ctx, string(r.Host))
+		if err != nil {
+			return err
+		}
+		if now < 0 || !mayEnd(records, now, l.at) {
+			continue
+		}
+		measured := records[now].Seen.End.After(l.at)
+		keys, err := l.keys(r.Host)
+		if err != nil {
+			return err
+		}
+		if len(keys) == 0 {
+			continue // no listing ever named it
+		}
+		name := l.req.Whole
+		if l.selector == nil {
+			place, _ := cloudcli.PlaceOf(&records[now], keys).Cut(l.level)
+			name = place.String()
+		} else if !l.selector.Matches(&records[now]) {
+			continue
+		}
+		switch s := scopes[name]; {
+		case s == nil:
+		case measured:
+			alive = append(alive, records[now].DisplayName())
+		default:
+			s.gone = append(s.gone, ended(&records[now], l.at))
+		}
+	}
+	if len(alive) > 0 {
+		l.result.Notes = append(l.result.Notes, "Not listed, but measured after the listing, so they go on: "+few(alive)+".")
+	}
+	return nil
+}
+
+// few names some of a list.
+func few(names []string) string {
+	const most = 5
+	if n := len(names); n > most {
+		names = append(names[:most:most], fmt.Sprintf("%d more", n-most))
+	}
+	return strings.Join(names, ", ")
+}
+
+// mayEnd says whether a host has not ended, and nothing was stated of it after a time.
+func mayEnd(records []fleet.Record, now int, at time.Time) bool {
+	r := &records[now]
+	return r.State != fleet.StateTerminated && now == len(records)-1 && !r.Stated.After(at)
+}
+
+// keys are those by which clouds know a host, as they are now.
+func (l *listing) keys(id fleet.HostID) ([]fleet.Alias, error) {
+	h, err := l.m.store.Host(string(id), l.at)
+	if err != nil {
+		return nil, fmt.Errorf("find the keys of a host: %w", err)
+	}
+	var out []fleet.Alias
+	for _, a := range h.Aliases {
+		if (a.Kind == fleet.AliasInstance || a.Kind == fleet.AliasResource) && a.Window().Contains(l.at) {
+			out = append(out, fleet.Alias{Kind: a.Kind, Key: a.Key})
+		}
+	}
+	return out, nil
+}
