@@ -303,6 +303,9 @@ func (r *StatusResult) judgeCollector() {
 	if c.Waiting > 0 && c.LastSinkError != "" {
 		r.find(LevelWarning, "%d samples wait to be stored: %s", c.Waiting, c.LastSinkError)
 	}
+	if x := c.Retention; x != nil && x.LastError != "" {
+		r.find(LevelWarning, "days beyond the retention could not be dropped: %s", x.LastError)
+	}
 	if lost := c.Dropped + c.Refused; lost > 0 {
 		r.find(LevelCritical, "%d samples were lost: %d dropped, %d refused", lost, c.Dropped, c.Refused)
 	}

@@ -220,7 +220,7 @@ func (l *Loop) append(ctx context.Context, items []item) error {
 				return // told to end, not refused
 			}
 			s.SinkErrors++
-			s.LastSinkError = err.Error()
+			s.LastSinkError, s.LastSinkErrorAt = err.Error(), wall.Round(0)
 			return
 		}
 		s.LastStored = wall.Round(0)

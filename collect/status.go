@@ -30,14 +30,31 @@ type Status struct {
 	Dropped int64 `json:"dropped"`
 	Refused int64 `json:"refused"`
 	// SinkErrors counts writes that failed; they are tried again.
-	SinkErrors    int64     `json:"sink_errors"`
-	LastSinkError string    `json:"last_sink_error,omitempty"`
-	LastStored    time.Time `json:"last_stored,omitzero"`
+	SinkErrors      int64     `json:"sink_errors"`
+	LastSinkError   string    `json:"last_sink_error,omitempty"`
+	LastSinkErrorAt time.Time `json:"last_sink_error_at,omitzero"`
+	LastStored      time.Time `json:"last_stored,omitzero"`
 	// Longest and Total are the time of calls of collectors.
 	Longest time.Duration `json:"longest_ns"`
 	Total   time.Duration `json:"total_ns"`
+	// Retention is what the process drops that collects; nil where it drops
+	// nothing. The loop leaves it to its caller.
+	Retention *Retention `json:"retention,omitempty"`
 	// Tasks are the collectors, in their order.
 	Tasks []TaskStatus `json:"collectors"`
+}
+
+// Retention is what became of old days while a process collected.
+type Retention struct {
+	// Keep is how long samples are kept, counted back from the newest day stored.
+	Keep time.Duration `json:"keep_ns"`
+	// Every is the time between two looks, Ran when the last one was.
+	Every time.Duration `json:"every_ns"`
+	Ran   time.Time     `json:"ran,omitzero"`
+	// DaysDropped is the days dropped since the process began.
+	DaysDropped int `json:"days_dropped"`
+	// LastError is why days could not be dropped at the last look.
+	LastError string `json:"last_error,omitempty"`
 }
 
 // Stored counts what became of samples, see [fleet.Appended].

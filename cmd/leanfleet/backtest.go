@@ -63,7 +63,7 @@ shows what each saves and breaks; --png writes it as a picture.`,
 				}
 				a.note("wrote %s", png)
 			}
-			return a.print(backtestAnswer(a, &r, f.scope.location(a)))
+			return a.printAmounts(func(a *app) answer { return backtestAnswer(a, &r, f.scope.location(a)) })
 		},
 	}
 	f.add(c, &req.Request, "the windows before --as-of")

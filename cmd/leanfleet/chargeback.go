@@ -474,9 +474,6 @@ type, tags, price, its source and date, and what it cost. Costs sum to the line.
 		Example: "  leanfleet chargeback explain --host web-1 --period 2024-01 --group-by dept",
 		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := a.checkView(c); err != nil {
-				return err
-			}
 			if host == "" {
 				return usage(fmt.Errorf("chargeback explain needs --host\nSee %q", c.CommandPath()+" --help"))
 			}

@@ -29,9 +29,10 @@ func newCollect(a *app) *cobra.Command {
 		GroupID: groupData,
 		Short:   "Measure this machine until stopped, and answer questions meanwhile",
 		Long: `Measures this machine, each interval on the clock's grid, stores it durably, and
-answers every other leanfleet command that uses the same data directory. Ctrl-C
-or SIGTERM ends it; nothing that was measured is lost. docs/collect.md says what
-is measured, how to run it as a service and how to name process groups.`,
+answers every other leanfleet command that uses the same data directory. Days
+beyond the configured retention (400 days) are dropped hourly. Ctrl-C or SIGTERM
+ends it; nothing that was measured is lost. docs/collect.md says what is measured,
+how to run it as a service and how to name process groups.`,
 		Example: `  leanfleet collect --data /var/lib/leanfleet
   leanfleet collect --interval 10s`,
 		Args: noArgs,
@@ -93,8 +94,12 @@ func (a *app) collect(ctx context.Context, o local.Options) (err error) {
 		return err
 	}
 	var loop *collect.Loop
-	settings.Who, settings.Collecting = "collect", func() collect.Status { return loop.Status() }
+	old := &retention{keep: time.Duration(a.config.Retention), every: retainEvery}
+	settings.Who, settings.Collecting = "collect", func() collect.Status { return old.in(loop.Status()) }
 	m, err := leanfleet.Open(ctx, settings)
+	if errors.Is(err, fleet.ErrLocked) {
+		return fmt.Errorf("%w\nWhere that is another \"leanfleet collect\", this machine is measured already: leanfleet status --data %s", err, settings.Dir)
+	}
 	if err != nil {
 		return err
 	}
@@ -114,14 +119,30 @@ func (a *app) collect(ctx context.Context, o local.Options) (err error) {
 		return err
 	}
 	handler := server.Handler(server.Options{Monitor: m, Version: version, Session: func(s server.Settings) (*leanfleet.Monitor, error) { return a.session(m, s) }})
-	a.note("Measuring %s every %s into %s; Ctrl-C ends it.", c.Host(), o.Interval, settings.Dir)
+	a.note("Measuring %s every %s into %s; Ctrl-C ends it.", calledBy(ctx, c), report.FormatDuration(o.Interval), settings.Dir)
 	err = together(ctx,
 		func(ctx context.Context) error { return server.Serve(ctx, l, handler) },
 		loop.Run,
-		func(ctx context.Context) error { return a.retainEvery(ctx, m, time.Hour) })
+		func(ctx context.Context) error { return old.run(ctx, a, m) },
+		func(ctx context.Context) error { return a.watch(ctx, loop, max(o.Interval, watchEvery)) })
 	s := loop.Status()
-	a.note("Stored %d samples of %d collections.", s.Stored.Inserted, s.Collections)
+	a.note("%s", ended(&s))
 	return err
+}
+
+// ended says what a collector did when it ends.
+func ended(s *collect.Status) string {
+	text := fmt.Sprintf("Stored %s of %s", plural(s.Stored.Inserted, "sample"), plural(s.Collections, "collection"))
+	if s.Failures > 0 {
+		text += fmt.Sprintf(", %s with errors", report.FormatCount(s.Failures))
+	}
+	if lost := s.Dropped + s.Refused + s.Waiting; lost > 0 {
+		text += fmt.Sprintf("; %s lost", plural(lost, "sample"))
+	}
+	if s.Skipped > 0 {
+		text += fmt.Sprintf("; %s skipped, in which it did not run or the clock was set", plural(s.Skipped, "interval"))
+	}
+	return text + "."
 }
 
 // leastDowntime is the time between a sample and a boot that is more than a
@@ -183,23 +204,14 @@ func namedByOthers(h *hosts.HistoryResult) bool {
 	return slices.ContainsFunc(h.Records, func(r fleet.Record) bool { return !own[r.Name] })
 }
 
-// retainEvery drops the days beyond the retention, now and then.
-func (a *app) retainEvery(ctx context.Context, m *leanfleet.Monitor, every time.Duration) error {
-	for {
-		r, err := m.Retain(ctx, leanfleet.RetainRequest{Keep: time.Duration(a.config.Retention)})
-		switch {
-		case ctx.Err() != nil:
-		case err != nil:
-			a.complain(fmt.Errorf("retention: %w", err))
-		case r.DaysDropped > 0:
-			a.note("Dropped %s beyond the retention of %s.", plural(int64(r.DaysDropped), "day"), report.FormatDuration(time.Duration(a.config.Retention)))
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(every):
-		}
+// calledBy is a machine's name with its id.
+func calledBy(ctx context.Context, c *local.Collector) string {
+	id := string(c.Host())
+	list, err := c.Statements(ctx)
+	if err != nil || len(list) == 0 || list[0].Name == "" || list[0].Name == id {
+		return id
 	}
+	return list[0].Name + " (" + id + ")"
 }
 
 // together runs functions until the context ends or one of them does, and

@@ -40,7 +40,7 @@ the list of last year shows last year's sizes and tags.`,
 			if err != nil {
 				return err
 			}
-			return a.print(hostsAnswer(a, &result))
+			return a.print(hostsAnswer(a, &result), "state")
 		},
 	}
 	c.Flags().StringVarP(&req.Select, "selector", "l", "", "hosts, such as `dept=eng,env!=dev,name=~web-.*`")
@@ -91,7 +91,7 @@ func hostsAnswer(a *app, r *hosts.ListResult) answer {
 			{Key: "owned_by", Header: "owned by", Wide: true},
 			{Key: "disks_gib", Header: "disks GiB", Kind: report.KindNumber, Wide: true},
 			{Key: "public_addresses", Header: "addresses", Kind: report.KindInteger, Wide: true},
-			{Key: "tags", Header: "tags"},
+			{Key: "tags", Header: "tags", Prose: true},
 			{Key: "first_sample", Header: "first sample", Kind: report.KindTime, Wide: true},
 			{Key: "last_sample", Header: "last sample", Kind: report.KindTime, Wide: true},
 		},
@@ -171,7 +171,7 @@ func newHostsShow(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.print(showAnswer(a, &result, scope.location(a)))
+			return a.print(showAnswer(a, &result, scope.location(a)), "samples", "coverage")
 		},
 	}
 	scope.add(c, hosts.DefaultRange)
@@ -218,7 +218,9 @@ func printIdentity(a *app, r *hosts.ShowResult, loc *time.Location) {
 		line("where", strings.Join(nonEmpty(x.Provider, x.Account, x.Region, x.Zone), " / "))
 		line("instance type", x.InstanceType)
 		size := row[7].String() + " vCPUs, " + row[8].String()
-		if x.CapacityFrom == "" {
+		if seen := r.Capacity.Seen; x.CapacityFrom == "" && seen.VCPUs > 0 && seen.MemoryBytes > 0 {
+			size = fmt.Sprintf("%.4g vCPUs, %s (as it sees itself; no inventory tells)", seen.VCPUs, report.FormatBytes(float64(seen.MemoryBytes)))
+		} else if x.CapacityFrom == "" {
 			size = "unknown"
 		} else {
 			size += " (" + x.CapacityFrom + ")"
@@ -309,12 +311,16 @@ func newHostsHistory(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.print(historyAnswer(a, &result))
+			return a.print(historyAnswer(a, &result), narrowHistory()...)
 		},
 	}
 	c.Flags().StringVar(&asOf, "as-of", "", "the `time` at which the host was called so (default now)")
 	return c
 }
+
+// narrowHistory are the columns of a history that a narrow terminal can do
+// without, the least useful first.
+func narrowHistory() []string { return []string{"until", "who", "why", "effective"} }
 
 func historyAnswer(a *app, r *hosts.HistoryResult) answer {
 	loc := a.location()
@@ -324,7 +330,7 @@ func historyAnswer(a *app, r *hosts.HistoryResult) answer {
 			{Key: "at", Header: "written", Kind: report.KindTime}, {Key: "who", Header: "who"},
 			{Key: "action", Header: "what"}, {Key: "field", Header: "field"},
 			{Key: "before", Header: "before"}, {Key: "after", Header: "after"},
-			{Key: "effective", Header: "holds from"}, {Key: "until", Header: "until"}, {Key: "why", Header: "why"},
+			{Key: "effective", Header: "holds from"}, {Key: "until", Header: "until"}, {Key: "why", Header: "why", Prose: true},
 		},
 	}
 	for _, e := range r.Writes {
@@ -357,7 +363,7 @@ those of one host. Nothing stored is rewritten.`,
 			if err != nil {
 				return err
 			}
-			return a.print(historyAnswer(a, &result))
+			return a.print(historyAnswer(a, &result), narrowHistory()...)
 		},
 	}
 	c.Flags().StringVar(&req.Why, "why", "", "a `reason` for the history")

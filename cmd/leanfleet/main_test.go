@@ -22,7 +22,13 @@ var update = flag.Bool("update", false, "write the expected files anew")
 // scriptNow is the clock of the scripts.
 var scriptNow = time.Date(2024, 2, 1, 0, 0, 0, 0, time.UTC)
 
+// mainVar makes this the program itself, for tests that need a process of it.
+const mainVar = "LEANFLEET_TEST_MAIN"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(mainVar) != "" {
+		main()
+	}
 	testscript.Main(m, map[string]func(){
 		"leanfleet": func() { os.Exit(scriptRun()) },
 	})

@@ -26,8 +26,8 @@ type answer struct {
 	after func() error
 }
 
-// print prints an answer in the format asked for.
-func (a *app) print(x answer) error {
+// write writes an answer in the format asked for.
+func (a *app) write(x answer) error {
 	switch a.config.Output {
 	case config.OutputJSON:
 		return report.WriteJSON(a.out, x.result)
@@ -208,8 +208,8 @@ func plural(n int64, one string) string {
 		return "1 " + one
 	}
 	many := one + "s"
-	if strings.HasSuffix(one, "y") {
-		many = strings.TrimSuffix(one, "y") + "ies"
+	if stem, ok := strings.CutSuffix(one, "y"); ok && !strings.HasSuffix(stem, "a") { // not days
+		many = stem + "ies"
 	}
 	return report.FormatCount(n) + " " + many
 }

@@ -149,9 +149,6 @@ present one; the answer says how many hours it has.`,
   leanfleet prices show --provider gcp --region us-central1 --type n2-standard-4 -o json`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := a.checkView(c); err != nil {
-				return err
-			}
 			var err error
 			if req.Provider, err = one("provider", f.providers); err != nil {
 				return err
@@ -182,7 +179,7 @@ present one; the answer says how many hours it has.`,
 					return err
 				}
 			}
-			return a.printView(priceAnswer(a, &r), "source", "basis", "currency", "as_of", "os")
+			return a.print(priceAnswer(a, &r), "source", "basis", "currency", "as_of", "os")
 		},
 	}
 	f.addProvider(c)

@@ -31,9 +31,6 @@ are left out unless they are asked for.`,
   leanfleet prices search --vcpu 2 --memory 4GiB --burstable --near azure:westeurope --limit 5`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := a.checkView(c, "limit"); err != nil {
-				return err
-			}
 			if req.Near == "" {
 				return usage(fmt.Errorf("prices search needs --near REGION\nSee %q", c.CommandPath()+" --help"))
 			}
@@ -76,7 +73,7 @@ are left out unless they are asked for.`,
 				return err
 			}
 			a.warn(r.Warnings)
-			return a.printView(searchAnswer(a, &r), "basis", "currency", "as_of", "arch", "region")
+			return a.print(searchAnswer(a, &r), "basis", "currency", "as_of", "arch", "region")
 		},
 	}
 	c.Flags().StringVar(&req.Near, "near", "", "`region` to search in and near: us-east-1, or azure:eastus")
@@ -186,9 +183,6 @@ person has to verify before the change. --limit counts for each provider
   leanfleet prices equivalents Standard_D4s_v5 --region westeurope --to aws:eu-central-1 -o json`,
 		Args: argsBetween(1, 1, "one instance type"),
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := a.checkView(c, "limit"); err != nil {
-				return err
-			}
 			var err error
 			if req.Provider, err = one("provider", f.providers); err != nil {
 				return err
@@ -225,7 +219,7 @@ person has to verify before the change. --limit counts for each provider
 			if a.config.Output == config.OutputJSONL {
 				x.table.Rows = x.table.Rows[1:] // the type itself is no match
 			}
-			return a.printView(x, "basis", "currency", "as_of", "price_per_hour", "arch", "region", "checks", "effort")
+			return a.print(x, "basis", "currency", "as_of", "price_per_hour", "arch", "region", "checks", "effort")
 		},
 	}
 	f.addProvider(c)

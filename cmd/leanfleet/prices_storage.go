@@ -53,9 +53,6 @@ them; until then they are unknown, and the answer says so.`,
   leanfleet prices storage --region azure:eastus -o json`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := a.checkView(c); err != nil {
-				return err
-			}
 			var err error
 			if req.Provider, req.Region, err = f.place(c); err != nil {
 				return err
@@ -71,7 +68,7 @@ them; until then they are unknown, and the answer says so.`,
 				return err
 			}
 			a.warn(r.Warnings)
-			return a.printView(storageAnswer(a, &r), "valid_from", "last_seen", "source", "basis", "as_of", "currency")
+			return a.print(storageAnswer(a, &r), "valid_from", "last_seen", "source", "basis", "as_of", "currency")
 		},
 	}
 	f.add(c)
@@ -93,9 +90,6 @@ are unknown, and the answer says so.`,
   leanfleet prices addresses --region gcp:us-central1 -o json`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := a.checkView(c); err != nil {
-				return err
-			}
 			var err error
 			if req.Provider, req.Region, err = f.place(c); err != nil {
 				return err
@@ -114,7 +108,7 @@ are unknown, and the answer says so.`,
 				return err
 			}
 			a.warn(r.Warnings)
-			return a.printView(addressAnswer(a, &r), "valid_from", "last_seen", "source", "basis", "as_of", "currency")
+			return a.print(addressAnswer(a, &r), "valid_from", "last_seen", "source", "basis", "as_of", "currency")
 		},
 	}
 	f.add(c)

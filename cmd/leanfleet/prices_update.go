@@ -39,9 +39,6 @@ NO_PROXY; mirrors, a CA file and more are set in the configuration (prices).`,
   leanfleet prices update --provider azure --region all -o json`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := a.checkView(c); err != nil {
-				return err
-			}
 			req.Providers, req.Regions = f.providerList(), list(f.regions)
 			bar := a.progress("reading")
 			a.sources = a.priceSources(bar)
@@ -59,7 +56,7 @@ NO_PROXY; mirrors, a CA file and more are set in the configuration (prices).`,
 			if len(r.Updated) == 0 {
 				return err
 			}
-			if printErr := a.printView(updateAnswer(a, &r), "unchanged", "up", "down"); printErr != nil {
+			if printErr := a.print(updateAnswer(a, &r), "unchanged", "up", "down"); printErr != nil {
 				return printErr
 			}
 			if err != nil {

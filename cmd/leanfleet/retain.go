@@ -20,7 +20,8 @@ func newRetain(a *app) *cobra.Command {
 		Short:   "Drop the days beyond the retention",
 		Long: `Drops sealed days that ended longer ago than the retention, counted back from
 the newest day stored: old archives may be imported and kept. Records of hosts
-stay. Nothing else ever drops a day.`,
+stay. "leanfleet collect" does the same by itself, with the configured retention,
+when it starts and once an hour; nothing else ever drops a day.`,
 		Example: "  leanfleet retain\n  leanfleet retain --keep 90d",
 		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -253,15 +253,18 @@ func (a *app) rightsize(c *cobra.Command, f *rightsizeFlags) error {
 		})
 	}
 	loc := f.sizing.scope.location(a)
-	x := rightsizeAnswer(a, &r, f.all || f.req.Host != "" || f.accepted, loc)
-	if f.req.Explain && f.req.Host != "" {
-		x = candidatesAnswer(a, &r, loc)
+	build := func(a *app) answer {
+		x := rightsizeAnswer(a, &r, f.all || f.req.Host != "" || f.accepted, loc)
+		if f.req.Explain && f.req.Host != "" {
+			x = candidatesAnswer(a, &r, loc)
+		}
+		x.table.Notes = append(x.table.Notes, note...)
+		return x
 	}
-	x.table.Notes = append(x.table.Notes, note...)
 	if a.config.Limit > tenBest && a.style.Terminal && !c.Flags().Changed("limit") && a.flags.sortBy == "" && a.forPeople() && !f.req.Explain {
 		a.config.Limit = tenBest
 	}
-	return a.print(x)
+	return a.printAmounts(build, "kind", "work", "finding")
 }
 
 // tenBest is how many changes a terminal shows before it says how many more
@@ -289,7 +292,7 @@ func rightsizeAnswer(a *app, r *rightsizing.Result, all bool, loc *time.Location
 			{Key: "kind", Header: "kind"}, savesColumn(a, r), moneyColumn(a, "monthly_list_savings", r.Currency, true),
 			{Key: "break_probability", Header: "risk", Kind: report.KindRatio}, {Key: "work", Header: "work", Decoration: true},
 			{Key: "effort", Header: "effort", Wide: true}, {Key: "checks", Header: "to check", Wide: true}, {Key: "rule", Header: "rule", Wide: true},
-			{Key: "decision", Header: "decision", Wide: true}, {Key: "reasons", Header: "reasons", Wide: !all},
+			{Key: "decision", Header: "decision", Wide: true}, {Key: "reasons", Header: "reasons", Wide: !all, Prose: true},
 		},
 		Notes: damageNotes(r.Damaged),
 	}

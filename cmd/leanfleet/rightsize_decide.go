@@ -70,7 +70,7 @@ func newDecide(a *app, action string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.print(decidedAnswer(a, &r, loc))
+			return a.printAmounts(func(a *app) answer { return decidedAnswer(a, &r, loc) })
 		},
 	}
 	f.add(c, &req.Request, rightsizing.DefaultRange)
@@ -154,7 +154,7 @@ about one host.`,
 			if err != nil {
 				return err
 			}
-			return a.print(decisionsAnswer(a, &r, req.Host != "", loc))
+			return a.printAmounts(func(a *app) answer { return decisionsAnswer(a, &r, req.Host != "", loc) })
 		},
 	}
 	g := c.Flags()

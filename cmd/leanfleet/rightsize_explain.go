@@ -18,7 +18,7 @@ import (
 func candidatesAnswer(a *app, r *rightsizing.Result, loc *time.Location) answer {
 	t := &report.Table{Columns: []report.Column{
 		{Key: "instance_type", Header: "type"}, {Key: "vcpus", Header: "vCPUs", Kind: report.KindNumber}, {Key: "memory_bytes", Header: "memory", Kind: report.KindBytes},
-		costColumn(a, r), {Key: "break_probability", Header: "risk", Kind: report.KindRatio}, {Key: "rejected", Header: "what speaks against it"},
+		costColumn(a, r), {Key: "break_probability", Header: "risk", Kind: report.KindRatio}, {Key: "rejected", Header: "what speaks against it", Prose: true},
 	}}
 	rows := []rightsizing.Explained{}
 	var plots []func() error

@@ -57,7 +57,7 @@ func (a *app) savings(c *cobra.Command, f *rightsizeFlags) error {
 		return err
 	}
 	if a.flags.output != formatPrometheus {
-		return a.print(savingsAnswer(a, &req, &r))
+		return a.printAmounts(func(a *app) answer { return savingsAnswer(a, &req, &r) }, "idle", "grows")
 	}
 	advice := rightsizing.Result{AsOf: r.AsOf, Currency: r.Currency, Confidence: r.Confidence}
 	text, err := handoff.Figures(&advice, r.Groups)

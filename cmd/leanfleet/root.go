@@ -67,6 +67,10 @@ Start with "leanfleet demo", or import what you have:
 	// A command without a verb of its own prints its help and is wrong usage.
 	for _, c := range append([]*cobra.Command{root}, root.Commands()...) {
 		if c.HasSubCommands() && c.RunE == nil {
+			if c.Annotations == nil {
+				c.Annotations = map[string]string{}
+			}
+			c.Annotations[groupOnly] = "yes"
 			c.RunE = func(c *cobra.Command, _ []string) error {
 				if err := c.Help(); err != nil {
 					return err
@@ -126,7 +130,7 @@ func argsBetween(least, most int, what string) cobra.PositionalArgs {
 func (a *app) prepare(c *cobra.Command) error {
 	if c.Annotations[noConfig] != "" {
 		a.config = config.Default()
-		return nil
+		return a.checkView(c)
 	}
 	var err error
 	a.config, a.configFile, err = config.Resolve(a.flags.config, a.env)
@@ -157,12 +161,15 @@ func (a *app) prepare(c *cobra.Command) error {
 	case !a.style.Terminal || a.config.Output != config.OutputTable && a.config.Output != config.OutputWide:
 		a.config.Limit = 0
 	}
-	return nil
+	return a.checkView(c)
 }
 
 // moreFormats is the annotation of verbs that write more formats than all do:
 // their names, separated by spaces. The verb finds the name in the flags.
 const moreFormats = "formats"
+
+// groupOnly marks commands that only hold verbs.
+const groupOnly = "group-only"
 
 // noConfig marks verbs that work without a configuration.
 const noConfig = "no-config"

@@ -39,7 +39,7 @@ and counts, and within 0.5 % for rates and absolute figures.`,
 			if err != nil {
 				return err
 			}
-			return a.print(statsAnswer(a, &req, &result, &scope))
+			return a.print(statsAnswer(a, &req, &result, &scope), narrowFigures("")...)
 		},
 	}
 	scope.add(c, statistics.DefaultRange)
@@ -129,6 +129,7 @@ func statsAnswer(a *app, req *statistics.Request, r *statistics.Result, scope *s
 	if r.QuantileError > 0 {
 		t.Notes = append(t.Notes, quantileNote(r.Metric, r.QuantileError))
 	}
+	t.Notes = append(t.Notes, rankNote(r.RankError)...)
 	return answer{result: r, rows: r.Groups, table: t, after: func() error { return printDistributions(a, r) }}
 }
 

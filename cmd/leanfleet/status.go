@@ -86,7 +86,11 @@ func statusAnswer(a *app, r *leanfleet.StatusResult) answer {
 	add("samples", report.FormatCount(s.Samples))
 	add("size of days", report.FormatBytes(float64(s.DayBytes)))
 	if h := s.Head; h != nil {
-		add("not sealed yet", fmt.Sprintf("%s of %s, %s on disk, %s in memory", plural(h.Samples, "sample"), plural(int64(h.Days), "day"),
+		groups := ""
+		if h.Samples > s.Samples-s.SealedSamples {
+			groups = ", process groups too"
+		}
+		add("not sealed yet", fmt.Sprintf("%s of %s%s, %s on disk, %s in memory", plural(h.Samples, "sample"), plural(int64(h.Days), "day"), groups,
 			report.FormatBytes(float64(h.LogBytes)), report.FormatBytes(float64(h.MemoryBytes))))
 	}
 	add("size of leanfleet.db", report.FormatBytes(float64(s.DatabaseBytes)))
@@ -105,7 +109,8 @@ func statusAnswer(a *app, r *leanfleet.StatusResult) answer {
 	if r.Space != nil && r.Space.Total > 0 {
 		add("free on disk", fmt.Sprintf("%s, %.0f %%", report.FormatBytes(float64(r.Space.Free)), 100*float64(r.Space.Free)/float64(r.Space.Total)))
 	}
-	addCollector(add, r.Collector)
+	addCollector(add, r.Collector, a.location())
+	add("retention", a.retentionText(r.Collector))
 	metrics := slices.Sorted(maps.Keys(s.Metrics))
 	if a.config.Output == config.OutputWide {
 		for _, name := range metrics {
@@ -119,18 +124,22 @@ func statusAnswer(a *app, r *leanfleet.StatusResult) answer {
 }
 
 // addCollector adds what the measuring process did.
-func addCollector(add func(what, value string), c *collect.Status) {
+func addCollector(add func(what, value string), c *collect.Status, loc *time.Location) {
 	if c == nil {
 		return
 	}
-	add("collecting", fmt.Sprintf("%s every %s, since %s", plural(int64(len(c.Tasks)), "host"), c.Interval, report.FormatTime(c.Started, time.UTC)))
+	add("collecting", fmt.Sprintf("%s every %s, since %s", plural(int64(len(c.Tasks)), "host"), report.FormatDuration(c.Interval), report.FormatTime(c.Started.Truncate(time.Second), loc)))
 	add("collections", fmt.Sprintf("%s, %d failed, %d intervals skipped", report.FormatCount(c.Collections), c.Failures, c.Skipped))
 	add("collected", fmt.Sprintf("%s samples, %d waiting, %d lost", report.FormatCount(c.Collected), c.Waiting, c.Dropped+c.Refused))
 	if c.Collections > 0 {
 		add("a collection takes", fmt.Sprintf("%s on average, %s at most", (c.Total/time.Duration(c.Collections)).Round(10*time.Microsecond), c.Longest.Round(10*time.Microsecond)))
 	}
 	if c.LastSinkError != "" {
-		add("last storing error", c.LastSinkError)
+		when := report.FormatTime(c.LastSinkErrorAt.Truncate(time.Second), loc)
+		if c.LastStored.After(c.LastSinkErrorAt) {
+			when += ", stored again since"
+		}
+		add("last storing error", c.LastSinkError+" ("+when+")")
 	}
 	for i, t := range c.Tasks {
 		if i == 5 {
@@ -141,4 +150,17 @@ func addCollector(add func(what, value string), c *collect.Status) {
 			add("note of "+t.Name, n)
 		}
 	}
+}
+
+// retentionText says how long samples are kept, and who drops older ones.
+func (a *app) retentionText(c *collect.Status) string {
+	if c == nil || c.Retention == nil {
+		return report.FormatDuration(time.Duration(a.config.Retention)) + "; older days go with \"leanfleet retain\", or hourly while collect runs"
+	}
+	x := c.Retention
+	s := report.FormatDuration(x.Keep) + "; looked at every " + report.FormatDuration(x.Every)
+	if !x.Ran.IsZero() {
+		s += ", last " + report.FormatTime(x.Ran.Truncate(time.Second), a.location())
+	}
+	return s + ", " + plural(int64(x.DaysDropped), "day") + " dropped"
 }

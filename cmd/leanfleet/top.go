@@ -39,7 +39,7 @@ of hosts; docs/collect.md says how they come about.`,
 			if err != nil {
 				return err
 			}
-			return a.print(topAnswer(a, &req, &result, &scope))
+			return a.print(topAnswer(a, &req, &result, &scope), append(narrowFigures(by), "instance_type")...)
 		},
 	}
 	scope.add(c, statistics.DefaultRange)
@@ -57,9 +57,9 @@ func topAnswer(a *app, req *statistics.TopRequest, r *statistics.TopResult, scop
 		Columns: []report.Column{
 			{Key: "name", Header: "host"}, {Key: "host", Header: "id", Wide: true},
 			{Key: "provider", Header: "provider", Wide: true}, {Key: "region", Header: "region", Wide: true},
-			{Key: "instance_type", Header: "instance type"}, {Key: "tags", Header: "tags", Wide: true},
+			{Key: "instance_type", Header: "instance type"}, {Key: "tags", Header: "tags", Wide: true, Prose: true},
 		},
-		Notes: slices.Concat(dataNote(r.Data, r.Window, r.Of, r.Metric, scope.scope.Select, loc), a.blackoutNotes(r.Window, loc), damageNotes(r.Damaged)),
+		Notes: slices.Concat(dataNote(r.Data, r.Window, r.Of, r.Metric, scope.scope.Select, loc), a.blackoutNotes(r.Window, loc), damageNotes(r.Damaged), rankNote(r.RankError)),
 	}
 	if req.Groups {
 		t.Title = "process groups: " + t.Title
@@ -72,7 +72,7 @@ func topAnswer(a *app, req *statistics.TopRequest, r *statistics.TopResult, scop
 	if len(r.Hosts) > 0 {
 		percentiles = r.Hosts[0].Percentiles
 	}
-	t.Columns = append(t.Columns, figureColumns(r.Unit, percentiles)...)
+	t.Columns = append(t.Columns, onlyWide(figureColumns(r.Unit, percentiles), req.By, "samples", "min")...)
 	for i := range r.Hosts {
 		h := &r.Hosts[i]
 		row := report.Row{text(h.Name), text(string(h.Host)), text(h.Provider), text(h.Region), text(h.InstanceType), tagsCell(h.Tags)}

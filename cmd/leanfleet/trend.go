@@ -43,7 +43,7 @@ the same length before. On a terminal a plot comes with it.`,
 			if err != nil {
 				return err
 			}
-			return a.print(trendAnswer(a, &req, &result, scope.location(a), show))
+			return a.print(trendAnswer(a, &req, &result, scope.location(a), show), narrowFigures(show)...)
 		},
 	}
 	scope.add(c, statistics.DefaultTrendRange)
@@ -69,12 +69,12 @@ func trendAnswer(a *app, req *statistics.TrendRequest, r *statistics.TrendResult
 		}
 	}
 	t.Notes = slices.Concat(dataNote(r.Data, r.Window, hosts, r.Metric, req.Select, loc), groupNotes(req.GroupBy, keys),
-		a.blackoutNotes(r.Window, loc), damageNotes(r.Damaged))
+		a.blackoutNotes(r.Window, loc), damageNotes(r.Damaged), rankNote(r.RankError))
 	var percentiles []statistics.Percentile
 	if len(r.Groups) > 0 && len(r.Groups[0].Points) > 0 {
 		percentiles = r.Groups[0].Points[0].Percentiles
 	}
-	t.Columns = append(t.Columns, figureColumns(r.Unit, percentiles)...)
+	t.Columns = append(t.Columns, onlyWide(figureColumns(r.Unit, percentiles), "", "samples")...)
 	first := a.newestSteps(r, t)
 	for _, g := range r.Groups {
 		for i := first; i < len(g.Points); i++ {

@@ -36,8 +36,8 @@ shown as unknown.`,
 				Columns: []report.Column{
 					{Key: "name", Header: "host"}, {Key: "host", Header: "id", Wide: true}, {Key: "instance_type", Header: "type"},
 					{Key: "cpu_below", Header: "cpu below", Kind: report.KindRatio}, {Key: "cpu_p95", Header: "cpu p95", Kind: report.KindRatio}, {Key: "cpu_max", Header: "cpu max", Kind: report.KindRatio},
-					{Key: "memory_below", Header: "memory below", Kind: report.KindRatio}, {Key: "memory_p95", Header: "memory p95", Kind: report.KindRatio}, {Key: "memory_max", Header: "memory max", Kind: report.KindRatio},
-					{Key: "tags", Header: "tags", Wide: true},
+					{Key: "memory_below", Header: "mem below", Kind: report.KindRatio}, {Key: "memory_p95", Header: "mem p95", Kind: report.KindRatio}, {Key: "memory_max", Header: "mem max", Kind: report.KindRatio},
+					{Key: "tags", Header: "tags", Wide: true, Prose: true},
 				},
 				Notes: append(damageNotes(r.Damaged), fmt.Sprintf("%s of %s; of %s too little is known", plural(int64(len(r.Hosts)), "host"), report.FormatCount(int64(r.Of)), report.FormatCount(int64(len(r.Undecided))))),
 			}
@@ -49,7 +49,7 @@ shown as unknown.`,
 				}
 				t.Rows = append(t.Rows, append(row, tagsCell(h.Tags)))
 			}
-			return a.print(answer{result: &r, rows: r.Hosts, table: t})
+			return a.print(answer{result: &r, rows: r.Hosts, table: t}, "cpu_p95", "memory_p95", "instance_type")
 		},
 	}
 	scope.add(c, rightsizing.DefaultUnderusedRange)

@@ -31,6 +31,8 @@ type Column struct {
 	Align Align
 	// Wide leaves the column out of FormatTable unless it is asked for by name.
 	Wide bool
+	// Prose marks a column of sentences or lists, which is trimmed before names are where a line would be too long.
+	Prose bool
 	// Decoration marks a column which only pleases the eye, such as a bar; machine formats leave it out.
 	Decoration bool
 }

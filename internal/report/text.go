@@ -19,7 +19,7 @@ const narrowest = 8
 
 // WriteText writes the table for people: title, header, rows, the number of rows a limit left out, totals, what the
 // "-" of unknown values stand for, and notes. Wide columns are left out unless wide is set. If Style.Width is set and
-// the lines would be longer, the longest text columns are trimmed, with "…" where something is missing; numbers and
+// the lines would be longer, columns of prose and then the longest text columns are trimmed, with "…" where something is missing; numbers and
 // times never are, so that a table of too many columns may still be wider. Characters that are not printable are
 // shown escaped, so that no name can confuse the terminal.
 func (t *Table) WriteText(w io.Writer, style Style, wide bool) error {
@@ -126,11 +126,9 @@ func (t *Table) fit(style Style, header []string, bodies ...[][]string) []int {
 		total += widths[i]
 	}
 	for style.Width > 0 && total > style.Width {
-		longest := -1
-		for i, c := range t.Columns {
-			if c.Kind == KindText && widths[i] > narrowest && (longest < 0 || widths[i] > widths[longest]) {
-				longest = i
-			}
+		longest := t.longest(widths, true)
+		if longest < 0 {
+			longest = t.longest(widths, false)
 		}
 		if longest < 0 {
 			break
@@ -139,6 +137,17 @@ func (t *Table) fit(style Style, header []string, bodies ...[][]string) []int {
 		total--
 	}
 	return widths
+}
+
+// longest is the widest text column that may be trimmed, of prose or of names; -1 is none.
+func (t *Table) longest(widths []int, prose bool) int {
+	longest := -1
+	for i, c := range t.Columns {
+		if c.Kind == KindText && c.Prose == prose && widths[i] > narrowest && (longest < 0 || widths[i] > widths[longest]) {
+			longest = i
+		}
+	}
+	return longest
 }
 
 // gridStyle is a grid without borders: columns two spaces apart, a rule beneath the header and above the totals.

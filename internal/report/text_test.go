@@ -193,3 +193,26 @@ func BenchmarkTableThousandHosts(b *testing.B) {
 		}
 	}
 }
+
+// TestProseIsTrimmedFirst: where a line is too long a sentence is trimmed, and a
+// name only when that is not enough; numbers never.
+func TestProseIsTrimmedFirst(t *testing.T) {
+	table := &Table{
+		Columns: []Column{{Key: "host"}, {Key: "mean", Kind: KindNumber}, {Key: "tags", Prose: true}},
+		Rows:    []Row{{Text("database-production-17"), Number(1234567.5, 1), Text("dept=eng env=prod")}},
+	}
+	for width, want := range map[int]string{
+		60: "database-production-17  1,234,567.5  dept=eng env=prod",
+		45: "database-production-17  1,234,567.5  dept=en…",
+		40: "database-product…  1,234,567.5  dept=en…",
+		10: "databas…  1,234,567.5  dept=en…",
+	} {
+		var b strings.Builder
+		if err := table.WriteText(&b, Style{Unicode: true, Width: width}, false); err != nil {
+			t.Fatal(err)
+		}
+		if line := strings.Split(b.String(), "\n")[2]; line != want {
+			t.Errorf("width %d: %q, not %q", width, line, want)
+		}
+	}
+}

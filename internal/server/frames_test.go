@@ -243,7 +243,7 @@ func TestSlots(t *testing.T) {
 	}
 	defer m.Close()
 	entered, leave := make(chan struct{}, 100), make(chan struct{})
-	o := Options{slots: make(chan struct{}, atOnce), Session: func(Settings) (*leanfleet.Monitor, error) {
+	o := Options{slots: newSlots(), Session: func(Settings) (*leanfleet.Monitor, error) {
 		entered <- struct{}{}
 		<-leave
 		return m, nil

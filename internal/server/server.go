@@ -51,25 +51,7 @@ type Options struct {
 	// Log is told of what no client can be told; nil is silent.
 	Log *slog.Logger
 
-	slots chan struct{} // those of answers under way
-}
-
-// atOnce is how many questions are answered at the same time; each may take some
-// hundred megabytes and all cores.
-const atOnce = 4
-
-// slot waits until an operation may be run. A status is told at once, and so is
-// what comes as input begun: it takes as long as its sender likes.
-func (o *Options) slot(ctx context.Context, op leanfleet.Operation, input bool) (release func(), err error) {
-	if o.slots == nil || input || op.Name == "status" {
-		return func() {}, nil
-	}
-	select {
-	case o.slots <- struct{}{}:
-		return func() { <-o.slots }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	slots *slots // those of answers under way
 }
 
 // envelope is the first line of a client's request.
@@ -85,7 +67,7 @@ func Handler(o Options) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	o.slots = make(chan struct{}, atOnce)
+	o.slots = newSlots()
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+Prefix+"{$}", func(w http.ResponseWriter, _ *http.Request) { listOperations(w) })
 	mux.HandleFunc("POST "+Prefix+"{operation}", func(w http.ResponseWriter, r *http.Request) {
@@ -149,13 +131,13 @@ func (o *Options) serveJSON(w http.ResponseWriter, r *http.Request, op leanfleet
 		fail(w, http.StatusBadRequest, fmt.Errorf("operation %s: read the request: %w", op.Name, err))
 		return
 	}
-	release, err := o.slot(r.Context(), op, false)
+	slot, err := o.slots.slot(r.Context(), op, false)
 	if err != nil {
 		fail(w, http.StatusServiceUnavailable, err)
 		return
 	}
-	defer release()
 	result, err := op.Run(r.Context(), o.Monitor, request)
+	slot.release() // the client takes the answer as slowly as it likes
 	if err != nil {
 		status := http.StatusInternalServerError
 		if describe(err).Request {
@@ -224,11 +206,15 @@ func (o *Options) runFrames(ctx context.Context, body io.Reader, out *frameWrite
 	if err := strict.Decode(request); err != nil {
 		return nil, &misfit{fmt.Errorf("operation %s: read the request: %w", op.Name, err)}
 	}
-	release, err := o.slot(ctx, op, e.Input)
+	slot, err := o.slots.slot(ctx, op, e.Input)
 	if err != nil {
 		return nil, err
 	}
-	defer release()
+	out.lend(ctx, slot)
+	defer func() {
+		out.lend(ctx, nil)
+		slot.release()
+	}()
 	m, err := o.Session(e.Settings)
 	if err != nil {
 		return nil, &misfit{err}
@@ -262,9 +248,21 @@ func (a *afterLine) Read(p []byte) (int, error) {
 
 // frameWriter writes frames, one at a time, and keeps the first error.
 type frameWriter struct {
-	mu  sync.Mutex
-	w   http.ResponseWriter
-	err error
+	mu   sync.Mutex
+	w    http.ResponseWriter
+	err  error
+	ctx  context.Context // of the slot
+	slot *slot           // that others have while a client does not read
+}
+
+// lend says whose slot others may have while a frame is not read; nil is nobody's.
+func (f *frameWriter) lend(ctx context.Context, s *slot) {
+	if f == nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ctx, f.slot = ctx, s
 }
 
 func (f *frameWriter) frame(kind byte, payload []byte) {
@@ -273,9 +271,14 @@ func (f *frameWriter) frame(kind byte, payload []byte) {
 	if f.err != nil {
 		return
 	}
-	if f.err = writeFrame(f.w, kind, payload); f.err == nil {
-		f.err = http.NewResponseController(f.w).Flush()
-	}
+	f.err = f.slot.write(f.ctx, func() error {
+		if err := writeFrame(f.w, kind, payload); err != nil {
+			return err
+		}
+		return http.NewResponseController(f.w).Flush()
+	}, func() {
+		_ = http.NewResponseController(f.w).SetWriteDeadline(time.Unix(1, 0)) // a connection that cannot be cut ends by itself
+	})
 }
 
 func (f *frameWriter) progress(done, total int64) {
