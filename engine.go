@@ -218,10 +218,15 @@ type copying struct {
 	r        *CopyResult
 	progress func()
 
-	load fleet.Load
-	day  time.Time
-	days int // host-days in the load
+	load   fleet.Load
+	day    time.Time
+	days   int           // host-days in the load
+	groups []fleet.Batch // of its process groups, which are not loaded but appended
+	rows   int           // in groups
 }
+
+// groupRows is how many rows of process groups are appended at once.
+const groupRows = 50_000
 
 func (c *copying) run(ctx context.Context, days iter.Seq2[HistoryDay, error]) error {
 	for d, err := range days {
@@ -256,7 +261,7 @@ func (c *copying) add(ctx context.Context, d HistoryDay) error {
 		}
 		c.day = d.Day
 	}
-	if err := c.load.Add(ctx, d.Batches); err != nil {
+	if err := c.addBatches(ctx, d.Batches); err != nil {
 		return err
 	}
 	c.days++
@@ -266,20 +271,66 @@ func (c *copying) add(ctx context.Context, d HistoryDay) error {
 	return nil
 }
 
+// addBatches stages a host's day. Samples of process groups, which come behind
+// the host's, are appended before the day is committed: cut between the two, the
+// day is copied again, and they are found unchanged.
+func (c *copying) addBatches(ctx context.Context, batches []fleet.Batch) error {
+	first := slices.IndexFunc(batches, func(b fleet.Batch) bool { return b.Group != "" })
+	if first < 0 {
+		return c.load.Add(ctx, batches)
+	}
+	if err := c.load.Add(ctx, batches[:first]); err != nil {
+		return err
+	}
+	for _, b := range batches[first:] {
+		b.Start, b.Columns = slices.Clone(b.Start), slices.Clone(b.Columns)
+		for i := range b.Columns {
+			b.Columns[i].Values, b.Columns[i].Present = slices.Clone(b.Columns[i].Values), slices.Clone(b.Columns[i].Present)
+		}
+		c.groups = append(c.groups, b)
+		c.rows += len(b.Start)
+	}
+	if c.rows < groupRows {
+		return nil
+	}
+	return c.appendGroups(ctx)
+}
+
+func (c *copying) appendGroups(ctx context.Context) error {
+	if len(c.groups) == 0 {
+		return nil
+	}
+	stored, err := c.m.Append(ctx, c.groups)
+	if err != nil {
+		return fmt.Errorf("store process groups of %s: %w", c.day.Format(time.DateOnly), err)
+	}
+	c.stored(stored)
+	c.groups, c.rows = nil, 0
+	return nil
+}
+
+// stored counts what became of samples.
+func (c *copying) stored(a fleet.Appended) {
+	s := &c.r.Stored
+	s.Inserted += a.Inserted
+	s.Changed += a.Changed
+	s.Unchanged += a.Unchanged
+	s.Outranked += a.Outranked
+	s.Refused = slices.Concat(s.Refused, a.Refused)
+}
+
 func (c *copying) commit(ctx context.Context) error {
 	if c.load == nil {
 		return nil
+	}
+	if err := c.appendGroups(ctx); err != nil {
+		return errors.Join(err, c.abort())
 	}
 	stored, err := c.load.Commit(ctx)
 	if err != nil {
 		return errors.Join(fmt.Errorf("store %s: %w", c.day.Format(time.DateOnly), err), c.abort())
 	}
-	s := &c.r.Stored
-	s.Inserted += stored.Inserted
-	s.Changed += stored.Changed
-	s.Unchanged += stored.Unchanged
-	s.Outranked += stored.Outranked
-	s.Refused = slices.Concat(s.Refused, stored.Refused)
+	c.stored(stored)
 	c.load, c.days = nil, 0
 	return nil
 }
@@ -289,6 +340,7 @@ func (c *copying) abort() error {
 		return nil
 	}
 	c.r.HostDays -= c.days
+	c.groups, c.rows = nil, 0
 	err := c.load.Abort()
 	c.load = nil
 	return err

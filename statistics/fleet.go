@@ -49,6 +49,10 @@ func Fleet(ctx context.Context, env fleet.Environment, req Request) (Result, err
 	r.Damaged = p.damaged
 	if empty(r.Groups) {
 		r.Data, err = dataWindow(ctx, env.Source)
+		return r, err
+	}
+	if p.over == OverTime || req.Distribution { // hosts' means are exact
+		r.RankError, err = p.rankError(ctx, p.query(fleet.StepWhole))
 	}
 	return r, err
 }

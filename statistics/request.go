@@ -1,6 +1,7 @@
 package statistics
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -47,7 +48,12 @@ type Result struct {
 	Over   Over         `json:"over"`
 	// QuantileError bounds the relative error of quantiles; 0 is exact.
 	QuantileError float64 `json:"quantile_error"`
-	Groups        []Group `json:"groups"`
+	// RankError bounds how far the share of time below any value is off, as a ratio:
+	// a p95 with 0.0075 lies between the exact p94.25 and p95.75. 0, and left out of
+	// JSON, where every sample is read; an engine elsewhere may be asked for a grid
+	// of quantiles instead. Counts, means, minima and maxima are exact all the same.
+	RankError float64 `json:"rank_error,omitzero"`
+	Groups    []Group `json:"groups"`
 	// Total is over all hosts. It is nil with a single group, and where a host
 	// may be in several named sets.
 	Total *Group `json:"total,omitempty"`
@@ -195,6 +201,15 @@ func (p *plan) query(step fleet.Step) fleet.Query {
 		Metric: p.metric, Hosts: p.question.Hosts, Window: p.question.Window,
 		Step: step, Location: p.question.Location, Within: p.question.Within,
 	}
+}
+
+// rankError is how far the shares of time of an answer may be off.
+func (p *plan) rankError(ctx context.Context, q fleet.Query) (float64, error) {
+	bound, err := fleet.RankError(ctx, p.env.Source, q)
+	if err != nil {
+		err = fmt.Errorf("see how exact %s is: %w", p.metric.Name, err)
+	}
+	return bound, err
 }
 
 // hasTotal says whether the groups' total means something: there is more than

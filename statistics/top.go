@@ -34,6 +34,8 @@ type TopResult struct {
 	Window        fleet.Window `json:"window"`
 	By            string       `json:"by"`
 	QuantileError float64      `json:"quantile_error"`
+	// RankError is as in [Result].
+	RankError float64 `json:"rank_error,omitzero"`
 	// Hosts are ranked; hosts whose figure is unknown come last, by name.
 	Hosts []TopHost `json:"hosts"`
 	// Of is the number of hosts, or of process groups, before the limit.
@@ -75,7 +77,7 @@ func Top(ctx context.Context, env fleet.Environment, req TopRequest) (TopResult,
 		return TopResult{}, err
 	}
 	r := TopResult{Metric: answer.Metric, Unit: answer.Unit, Window: answer.Window, By: req.By,
-		QuantileError: answer.QuantileError, Hosts: []TopHost{}, Of: len(answer.Groups), Simulated: answer.Simulated, Data: answer.Data, Damaged: answer.Damaged}
+		QuantileError: answer.QuantileError, RankError: answer.RankError, Hosts: []TopHost{}, Of: len(answer.Groups), Simulated: answer.Simulated, Data: answer.Data, Damaged: answer.Damaged}
 	newest, err := newestRecords(ctx, env, req.Scope, answer.Window)
 	if err != nil {
 		return TopResult{}, err

@@ -40,7 +40,11 @@ func topGroups(ctx context.Context, env fleet.Environment, req TopRequest, figur
 	r.rank(req, figure)
 	if samples == 0 {
 		r.Data, err = dataWindow(ctx, env.Source)
+		return r, err
 	}
+	q := p.query(fleet.StepWhole)
+	q.Groups = true
+	r.RankError, err = p.rankError(ctx, q)
 	return r, err
 }
 

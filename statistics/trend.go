@@ -34,7 +34,9 @@ type TrendResult struct {
 	Over          Over         `json:"over"`
 	Step          fleet.Step   `json:"step"`
 	QuantileError float64      `json:"quantile_error"`
-	Groups        []TrendGroup `json:"groups"`
+	// RankError is as in [Result].
+	RankError float64      `json:"rank_error,omitzero"`
+	Groups    []TrendGroup `json:"groups"`
 	// Simulated says that hosts of a synthetic fleet are among those asked about.
 	Simulated bool `json:"simulated,omitempty"`
 	// Data says what is stored when the answer has no sample.
@@ -91,7 +93,7 @@ func Trend(ctx context.Context, env fleet.Environment, req TrendRequest) (TrendR
 	r := TrendResult{
 		Metric: p.metric.Name, Unit: p.metric.Unit, Window: p.question.Window,
 		Timezone: p.question.Location.String(), Over: p.over, Step: step,
-		QuantileError: p.metric.QuantileError(), Groups: groups, Simulated: t.simulated, Damaged: p.damaged,
+		QuantileError: p.metric.QuantileError(), RankError: t.worst, Groups: groups, Simulated: t.simulated, Damaged: p.damaged,
 	}
 	if !t.any {
 		r.Data, err = dataWindow(ctx, env.Source)
@@ -105,6 +107,7 @@ type trend struct {
 	steps     []fleet.Window
 	any       bool // a sample was seen
 	simulated bool
+	worst     float64 // rank error of the pieces
 	// whole collects the window's means while the points are read, in so many
 	// pieces.
 	whole  *means
@@ -180,6 +183,13 @@ func (t *trend) points(ctx context.Context, groups map[string]*TrendGroup, first
 		pools[i].add(&profile)
 		t.whole.add(&profile)
 		t.any = t.any || profile.Count > 0
+	}
+	if t.any && t.over == OverTime { // hosts' means are exact
+		bound, err := t.rankError(ctx, q)
+		if err != nil {
+			return err
+		}
+		t.worst = max(t.worst, bound)
 	}
 	for i, s := range pools {
 		for id, g := range s.byID {

@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"math"
+	"net/http"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -148,9 +151,13 @@ func (a *app) operateElsewhere(ctx context.Context, op leanfleet.Operation, requ
 	}
 	result, err := op.Run(ctx, m, request)
 	if err != nil {
-		return result, errors.Join(err, m.Close())
+		return result, errors.Join(withHint(err), m.Close())
 	}
 	a.engineNotes(ctx, s, result)
+	switch op.Name {
+	case "rightsize", "potential_savings", "backtest", "chargeback", "chargeback_explain":
+		a.typesNote(ctx, s)
+	}
 	cost := s.Cost()
 	a.note("%s answered in %s: %s, %s, %s of which it took to answer.", s.Address(), time.Since(began).Round(time.Millisecond),
 		plural(cost.Requests, "request"), report.FormatBytes(float64(cost.Bytes)), cost.Waited.Round(time.Millisecond))
@@ -195,7 +202,7 @@ func (a *app) readHosts(ctx context.Context, path string) ([]fleet.Statement, er
 	for _, n := range listed.Notes {
 		a.note("%s", n)
 	}
-	return listed.StatementsFor(a.now(), func(fleet.HostID) (bool, error) { return false, nil })
+	return listed.StatementsFor(a.now(), func(string) ([]fleet.Record, error) { return nil, nil }) // nothing is known before
 }
 
 // engineNotes prints what a reader of an answer should know of the engine's
@@ -225,8 +232,29 @@ func (a *app) engineNotes(ctx context.Context, s *source.Source, result any) {
 	if err != nil {
 		a.note("%v", err)
 	}
+	if field("RankError") == nil { // the answer does not say it itself
+		notes = append(notes, rankNote(s.WorstRankError())...)
+	}
 	for _, n := range notes {
 		a.note("%s.", strings.TrimSuffix(n, "."))
+	}
+}
+
+// typesNote says how many hosts have no type, and so no price.
+func (a *app) typesNote(ctx context.Context, s *source.Source) {
+	records, err := s.Records(ctx, fleet.Selector{}, fleet.Window{})
+	if err != nil {
+		return // the answer was there, this is beside it
+	}
+	hosts, typed := map[fleet.HostID]bool{}, map[fleet.HostID]bool{}
+	for i := range records {
+		hosts[records[i].Host] = true
+		if records[i].InstanceType != "" {
+			typed[records[i].Host] = true
+		}
+	}
+	if n := len(hosts) - len(typed); n > 0 {
+		a.note("%s of %s have no instance type, and so no price: --inventory FILE says what hosts are, or --instance-types label=NAME which label does.", report.FormatCount(int64(n)), plural(int64(len(hosts)), "host"))
 	}
 }
 
@@ -260,6 +288,41 @@ func (p *planned) plan(ctx context.Context, q fleet.Query) error {
 		p.plans = append(p.plans, x)
 	}
 	return err
+}
+
+// withHint adds to an error of an engine what can be done about it.
+func withHint(err error) error {
+	var refused *source.EngineError
+	var partial *source.PartialError
+	hint := ""
+	switch {
+	case errors.As(err, &refused) && (refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden):
+		hint = "Credentials, and headers such as X-Scope-OrgID, stand in the section prometheus of the configuration, and go to its prometheus.url alone; \"--prometheus config\" names that."
+	case errors.Is(err, source.ErrNotAPI), errors.As(err, &refused) && (refused.Status == http.StatusNotFound || refused.Status/100 == 3):
+		hint = "The address is what stands before /api/v1: http://prometheus:9090, https://mimir/prometheus, http://vmselect:8481/select/0/prometheus, http://thanos-query:10902."
+	case errors.As(err, &partial):
+		hint = "prometheus.allow_partial: true in the configuration takes partial answers."
+	case errors.Is(err, source.ErrSlow):
+		hint = "prometheus.timeout in the configuration is how long one request may take; a shorter --range, or fewer hosts (-l), ask for less."
+	case strings.Contains(err.Error(), "x509: certificate signed by unknown authority"):
+		hint = "prometheus.ca_file in the configuration names the certificates of an authority of your own."
+	case strings.Contains(err.Error(), "HTTP response to HTTPS client"):
+		hint = "It speaks http://, not https://."
+	default:
+		return err
+	}
+	return fmt.Errorf("%w\n%s", err, hint)
+}
+
+// rankNote says how exact percentiles of an engine elsewhere are; nothing where
+// every sample was read.
+func rankNote(bound float64) []string {
+	if bound <= 0 {
+		return nil
+	}
+	percent := func(share float64) string { return strconv.FormatFloat(math.Round(share*1e4)/100, 'f', -1, 64) }
+	return []string{fmt.Sprintf("The engine was asked for a grid of quantiles: shares of time are within %s %%, so that p95 lies between the exact p%s and p%s. Means, minima, maxima and counts are exact.",
+		percent(bound), percent(0.95-bound), percent(min(1, 0.95+bound)))}
 }
 
 // errExplained ends a verb whose queries were printed.
@@ -365,6 +428,7 @@ unseen. docs/prometheus.md says how its metrics are read.`,
 			r, err := ask[leanfleet.CopyResult](c.Context(), a, "copy", &req)
 			bar.done()
 			if err != nil {
+				err = withHint(err)
 				if r.HostDays > 0 {
 					err = fmt.Errorf("%w\n%s were stored; the same command goes on from there", err, plural(int64(r.HostDays), "host-day"))
 				}

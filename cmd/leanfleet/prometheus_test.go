@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
+	"log"
 	"math"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,14 +23,20 @@ import (
 	"github.com/leanfleet/leanfleet/internal/report"
 )
 
-// victoria starts a VictoriaMetrics with three days of three hosts, as
-// node_exporter would not name them but leanfleet does, and returns its address.
-func victoria(t *testing.T) string {
+// installed finds a real engine, or says loudly that it is missing.
+func installed(t *testing.T, name string) string {
 	t.Helper()
-	path, err := exec.LookPath("victoria-metrics")
+	path, err := exec.LookPath(name)
 	if err != nil {
-		t.Skip("SKIPPED: victoria-metrics is not installed; \"make test-deps\" installs it")
+		t.Skipf("SKIPPED: %s is not installed; \"make test-deps\" installs it", name)
 	}
+	return path
+}
+
+// serve starts an engine on a free port, with arguments in which ADDRESS stands
+// for it, and returns where it is asked once it answers.
+func serve(t *testing.T, ready, path string, args ...string) string {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -35,31 +45,75 @@ func victoria(t *testing.T) string {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	c := exec.Command(path, "-storageDataPath="+t.TempDir(), "-retentionPeriod=100y", "-httpListenAddr="+address)
+	for i := range args {
+		args[i] = strings.ReplaceAll(args[i], "ADDRESS", address)
+	}
+	c := exec.Command(path, args...)
+	c.Dir = t.TempDir()
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
 	base := "http://" + address
 	for range 200 {
-		if r, err := http.Get(base + "/health"); err == nil {
+		if r, err := http.Get(base + ready); err == nil {
 			_ = r.Body.Close()
-			break
+			if r.StatusCode == http.StatusOK {
+				return base
+			}
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
+	t.Fatalf("%s does not answer", path)
+	return ""
+}
+
+// engineSamples are three days of three hosts, a sample every 5 minutes, stamped
+// with the end, under leanfleet's own names, with two process groups of one
+// host. Times are in milliseconds, or as OpenMetrics has them.
+func engineSamples(open bool) *bytes.Buffer {
 	var b bytes.Buffer
-	for host, dept := range map[string]string{"web-1": "eng", "web-2": "eng", "db-1": "data"} {
-		for i := range 3 * 288 { // every 5 minutes, stamped with the end
-			at := scriptNow.AddDate(0, 0, -3).Add(time.Duration(i+1) * 5 * time.Minute).UnixMilli()
-			cpu := 0.1 + 0.05*math.Sin(float64(i)/20) + float64(len(host))/100
-			for name, v := range map[string]float64{"cpu_usage_ratio": cpu, "memory_usage_ratio": 0.3, "capacity_vcpus": 4, "capacity_memory_bytes": 16 << 30} {
-				fmt.Fprintf(&b, "leanfleet_%s{host=%q} %.4f %d\n", name, host, v, at)
+	each := func(name string, write func(labels string, i int, at string)) {
+		if open {
+			fmt.Fprintf(&b, "# TYPE %s gauge\n", name)
+		}
+		for _, host := range []string{"web-1", "web-2", "db-1"} {
+			for i := range 3 * 288 {
+				at := scriptNow.AddDate(0, 0, -3).Add(time.Duration(i+1) * 5 * time.Minute).Unix()
+				stamp := strconv.FormatInt(at, 10)
+				if !open {
+					stamp += "000"
+				}
+				write(host, i, stamp)
 			}
-			fmt.Fprintf(&b, "leanfleet_host_info{host=%q,dept=%q,provider=\"aws\",region=\"us-east-1\",instance_type=\"m5.xlarge\",step=\"5m\"} 1 %d\n", host, dept, at)
 		}
 	}
-	r, err := http.Post(base+"/api/v1/import/prometheus", "text/plain", &b)
+	for _, name := range []string{"cpu_usage_ratio", "memory_usage_ratio", "capacity_vcpus", "capacity_memory_bytes"} {
+		each("leanfleet_"+name, func(host string, i int, at string) {
+			cpu := 0.1 + 0.05*math.Sin(float64(i)/20) + float64(len(host))/100
+			v := map[string]float64{"cpu_usage_ratio": cpu, "memory_usage_ratio": 0.3, "capacity_vcpus": 4, "capacity_memory_bytes": 16 << 30}[name]
+			fmt.Fprintf(&b, "leanfleet_%s{host=%q,step=\"300\"} %.4f %s\n", name, host, v, at)
+			if host == "db-1" && strings.HasSuffix(name, "_ratio") {
+				fmt.Fprintf(&b, "leanfleet_%s{host=%q,group=\"postgres\",step=\"300\"} %.4f %s\n", name, host, v/2, at)
+				fmt.Fprintf(&b, "leanfleet_%s{host=%q,group=\"backup\",step=\"300\"} %.4f %s\n", name, host, v/8, at)
+			}
+		})
+	}
+	each("leanfleet_host_info", func(host string, _ int, at string) {
+		dept := map[string]string{"web-1": "eng", "web-2": "eng", "db-1": "data"}[host]
+		fmt.Fprintf(&b, "leanfleet_host_info{host=%q,dept=%q,provider=\"aws\",region=\"us-east-1\",instance_type=\"m5.xlarge\",step=\"5m\"} 1 %s\n", host, dept, at)
+	})
+	if open {
+		b.WriteString("# EOF\n")
+	}
+	return &b
+}
+
+// victoria is a VictoriaMetrics with the samples.
+func victoria(t *testing.T) string {
+	t.Helper()
+	base := serve(t, "/health", installed(t, "victoria-metrics"), "-storageDataPath="+t.TempDir(), "-retentionPeriod=100y", "-httpListenAddr=ADDRESS")
+	r, err := http.Post(base+"/api/v1/import/prometheus", "text/plain", engineSamples(false))
 	if err != nil || r.StatusCode >= 300 {
 		t.Fatal(r, err)
 	}
@@ -76,23 +130,52 @@ func victoria(t *testing.T) string {
 	return base
 }
 
+// prometheusServer is a Prometheus with the samples, from blocks that promtool
+// made.
+func prometheusServer(t *testing.T) string {
+	t.Helper()
+	path, tool, dir := installed(t, "prometheus"), installed(t, "promtool"), t.TempDir()
+	samples, settings, blocks := filepath.Join(dir, "samples.txt"), filepath.Join(dir, "prometheus.yml"), filepath.Join(dir, "data")
+	for file, text := range map[string][]byte{samples: engineSamples(true).Bytes(), settings: nil} {
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := exec.Command(tool, "tsdb", "create-blocks-from", "openmetrics", samples, blocks).CombinedOutput(); err != nil {
+		t.Fatalf("promtool: %v\n%s", err, out)
+	}
+	return serve(t, "/-/ready", path, "--config.file="+settings, "--storage.tsdb.path="+blocks, "--storage.tsdb.retention.time=100y", "--web.listen-address=ADDRESS", "--log.level=error")
+}
+
 // TestPrometheus: every question is answered from an engine as from its copy in
 // the store, and a copy that is there is not made again.
 func TestPrometheus(t *testing.T) {
-	address := victoria(t)
-	home := t.TempDir()
-	run := func(args ...string) (int, string, string) {
-		t.Helper()
-		var out, complaint bytes.Buffer
-		a := &app{in: strings.NewReader(""), out: &out, err: &complaint, now: func() time.Time { return scriptNow }, style: report.Style{}, env: func(name string) (string, bool) {
-			v, ok := map[string]string{"HOME": home, "USER": "carlos", "LEANFLEET_DATA": filepath.Join(home, "data")}[name]
-			return v, ok
-		}}
-		return a.run(t.Context(), args), out.String(), complaint.String()
+	for name, open := range map[string]func(*testing.T) string{"VictoriaMetrics": victoria, "Prometheus": prometheusServer} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			checkEngine(t, open(t))
+		})
 	}
+}
+
+// runApp runs a command line at a fixed time, and returns its exit code, what it
+// prints, and what it prints beside that.
+func runApp(t *testing.T, home string, args ...string) (int, string, string) {
+	t.Helper()
+	var out, complaint bytes.Buffer
+	a := &app{in: strings.NewReader(""), out: &out, err: &complaint, now: func() time.Time { return scriptNow }, style: report.Style{}, env: func(name string) (string, bool) {
+		v, ok := map[string]string{"HOME": home, "USER": "carlos", "LEANFLEET_DATA": filepath.Join(home, "data")}[name]
+		return v, ok
+	}}
+	return a.run(t.Context(), args), out.String(), complaint.String()
+}
+
+func checkEngine(t *testing.T, address string) {
+	home := t.TempDir()
+	run := func(args ...string) (int, string, string) { return runApp(t, home, args...) }
 	code, out, complaint := run("import", "prometheus", address, "--range", "7d", "-o", "json")
 	var copied leanfleet.CopyResult
-	if err := json.Unmarshal([]byte(out), &copied); code != 0 || err != nil || copied.HostDays != 9 || copied.Stored.Inserted != 3*3*288*4 || len(copied.Wrong) > 0 {
+	if err := json.Unmarshal([]byte(out), &copied); code != 0 || err != nil || copied.HostDays != 9 || copied.Stored.Inserted != 3*3*288*4+3*288*4 || len(copied.Wrong) > 0 {
 		t.Fatalf("%d %v %s %s", code, err, out, complaint)
 	}
 	if code, out, complaint = run("import", "prometheus", address, "--range", "7d", "-o", "json"); code != 0 || !strings.Contains(out, `"skipped_host_days": 9`) || !strings.Contains(out, `"host_days": 0`) {
@@ -100,7 +183,8 @@ func TestPrometheus(t *testing.T) {
 	}
 	for _, question := range []string{
 		"stats --range 3d --group-by dept -o csv", "stats --range 3d --metric cpu_cores_used --percentile 90 -o csv",
-		"trend --range 3d --step 1d -o csv", "top --range 3d --metric memory_usage -o csv", "hosts -o csv --columns name,provider,region,instance_type,vcpus,memory_bytes,tags",
+		"trend --range 3d --step 1d -o csv", "top --range 3d --metric memory_usage -o csv",
+		"top --groups --range 3d --metric cpu_cores_used -o csv", "hosts -o csv --columns name,provider,region,instance_type,vcpus,memory_bytes,tags",
 		"underused --range 3d --below 90% -o csv", "rightsize --range 3d -o csv", "chargeback --start 2024-01-30 --end 2024-01-30 --group-by dept -o csv",
 	} {
 		args := strings.Fields(question)
@@ -142,6 +226,18 @@ func TestPrometheus(t *testing.T) {
 			t.Errorf("%s: %d %s", x.args, code, complaint)
 		}
 	}
+	// Hosts without a type have no price: what to do about it is said, and not where
+	// they have one.
+	if code, _, complaint := run("rightsize", "--range", "3d", "--prometheus", address, "--instance-types", "label=node_type"); code != 0 || !strings.Contains(complaint, "3 of 3 hosts have no instance type, and so no price: --inventory FILE") {
+		t.Errorf("no types: %d %s", code, complaint)
+	}
+	if code, _, complaint := run("rightsize", "--range", "3d", "--prometheus", address); code != 0 || strings.Contains(complaint, "no instance type") {
+		t.Errorf("types: %d %s", code, complaint)
+	}
+	// What is no series of leanfleet's own has no process groups: that is said.
+	if code, out, complaint := run("top", "--groups", "--range", "3d", "--prometheus", address, "--schema", "node_exporter"); code != exitFailed || out != "" || !strings.Contains(complaint, "process groups are read from leanfleet's own series only") {
+		t.Errorf("process groups of others: %d %s %s", code, out, complaint)
+	}
 	if code, _, complaint := run("stats", "--prometheus", "http://127.0.0.1:1"); code != exitFailed || !strings.Contains(complaint, "127.0.0.1:1") {
 		t.Errorf("nobody there: %d %s", code, complaint)
 	}
@@ -161,5 +257,51 @@ func TestCredentialsStayHome(t *testing.T) {
 		if sent := o.Username != "" || o.PasswordFile != "" || len(o.Headers) > 0; sent != ours {
 			t.Errorf("%s gets %+v", address, o)
 		}
+	}
+}
+
+// TestEngineHints: an error of an engine says what can be done about it.
+func TestEngineHints(t *testing.T) {
+	for _, x := range []struct {
+		answer func(http.ResponseWriter)
+		says   []string
+	}{
+		{func(w http.ResponseWriter) { http.Error(w, "no org id", http.StatusUnauthorized) }, []string{"answered 401: no org id", "X-Scope-OrgID", "--prometheus config"}},
+		{func(w http.ResponseWriter) { http.Error(w, "not yours", http.StatusForbidden) }, []string{"answered 403: not yours", "section prometheus of the configuration"}},
+		{func(w http.ResponseWriter) { http.Error(w, "404 page not found", http.StatusNotFound) }, []string{"404 page not found", "stands before /api/v1"}},
+		{func(w http.ResponseWriter) {
+			w.Header().Set("Location", "https://sso.example.org/login")
+			w.WriteHeader(http.StatusFound)
+		}, []string{"goes to https://sso.example.org/login", "stands before /api/v1"}},
+		{func(w http.ResponseWriter) {
+			w.Header().Set("Content-Type", "text/html")
+			fmt.Fprint(w, "<html>Grafana</html>")
+		}, []string{"a web page", "stands before /api/v1"}},
+		{func(w http.ResponseWriter) {
+			fmt.Fprint(w, `{"status":"success","warnings":["store 10.0.0.9 is away"],"data":{"resultType":"vector","result":[]}}`)
+		}, []string{"store 10.0.0.9 is away", "allow_partial: true"}},
+		{func(w http.ResponseWriter) { http.Error(w, "draining", http.StatusNotImplemented) }, []string{"answered 501: draining"}},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { x.answer(w) }))
+		for _, args := range [][]string{{"stats", "--prometheus", server.URL}, {"import", "prometheus", server.URL}} {
+			code, out, complaint := runApp(t, t.TempDir(), args...)
+			for _, says := range append(x.says, server.URL) {
+				if code != exitFailed || out != "" || !strings.Contains(complaint, says) {
+					t.Errorf("%s: %d %s %s, does not say %q", args, code, out, complaint, says)
+				}
+			}
+		}
+		server.Close()
+	}
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	defer server.Close()
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	if code, _, complaint := runApp(t, t.TempDir(), "stats", "--prometheus", server.URL); code != exitFailed || !strings.Contains(complaint, "prometheus.ca_file") {
+		t.Errorf("%d %s", code, complaint)
+	}
+	plain := httptest.NewServer(http.NotFoundHandler())
+	defer plain.Close()
+	if code, _, complaint := runApp(t, t.TempDir(), "stats", "--prometheus", strings.Replace(plain.URL, "http:", "https:", 1)); code != exitFailed || !strings.Contains(complaint, "It speaks http://, not https://.") {
+		t.Errorf("%d %s", code, complaint)
 	}
 }

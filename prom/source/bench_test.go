@@ -1,12 +1,16 @@
 package source_test
 
 import (
+	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"runtime"
+	"os/exec"
+	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -100,37 +104,90 @@ func resident() uint64 {
 	return n * uint64(os.Getpagesize())
 }
 
+// filledPrometheus is a Prometheus with the same, from blocks of a day that
+// promtool made.
+func filledPrometheus(b *testing.B, hosts, days int) *prometheus {
+	path, tool, dir := binaryOf(b, "prometheus"), binaryOf(b, "promtool"), b.TempDir()
+	config, text := filepath.Join(dir, "prometheus.yml"), filepath.Join(dir, "day.txt")
+	if err := os.WriteFile(config, nil, 0o600); err != nil {
+		b.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(1, 1))
+	levels := make([]float64, hosts)
+	for h := range levels {
+		levels[h] = 0.05 + 0.5*r.Float64()
+	}
+	for d := range days {
+		f, err := os.Create(text)
+		if err != nil {
+			b.Fatal(err)
+		}
+		w := bufio.NewWriterSize(f, 1<<20)
+		fmt.Fprintln(w, "# TYPE leanfleet_cpu_usage_ratio gauge")
+		at := begin.AddDate(0, 0, d).Unix()
+		for h, level := range levels {
+			for i := range int64(1440) {
+				fmt.Fprintf(w, "leanfleet_cpu_usage_ratio{host=\"host-%04d\",step=\"60\"} %g %d\n", h, float64(int(10000*level*(0.5+r.Float64())))/10000, at+(i+1)*60)
+			}
+		}
+		fmt.Fprintln(w, "# EOF")
+		if err := errors.Join(w.Flush(), f.Close()); err != nil {
+			b.Fatal(err)
+		}
+		if out, err := exec.Command(tool, "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=24h", "-q", text, filepath.Join(dir, "data")).CombinedOutput(); err != nil {
+			b.Fatalf("promtool: %v\n%s", err, out)
+		}
+	}
+	return startPrometheus(b, path, config, dir)
+}
+
 // BenchmarkFleetStatistics asks for the 95th percentile of a fleet, a sample a
-// minute, of VictoriaMetrics. engine-s is the time until answers began, the
-// engine's own; MB what this process had in memory.
+// minute, of VictoriaMetrics and of Prometheus. engine-s is the time until
+// answers began, the engine's own, of up to two requests at a time; MB what this
+// process had in memory.
 func BenchmarkFleetStatistics(b *testing.B) {
 	hosts, days := size(b)
-	v := filled(b, hosts, days)
-	now := begin.AddDate(0, 0, days)
-	for _, method := range []source.Method{source.MethodAuto, source.MethodExact} {
-		b.Run(string(method), func(b *testing.B) {
-			runtime.GC()
-			var engine time.Duration
-			var memory float64
-			for b.Loop() {
-				s, err := source.New(source.Options{URL: v.url(), Now: time.Now, Lookback: 20 * 365 * 24 * time.Hour, Method: method})
-				if err != nil {
-					b.Fatal(err)
-				}
-				memory = max(memory, peak(func() {
-					r, err := statistics.Fleet(b.Context(), fleet.Environment{Source: s, Metrics: fleet.CanonicalMetrics(), Now: now, Zone: zones.Load},
-						statistics.Request{Metric: "cpu_usage", Scope: fleet.Scope{Range: fmt.Sprintf("%dd", days)}})
-					if err != nil || len(r.Groups) != 1 || r.Groups[0].Samples != int64(hosts*days*1440) {
-						b.Fatalf("%+v, error %v", r, err)
-					}
-				}))
-				engine += s.Cost().Waited
+	for _, engine := range []struct {
+		name    string
+		open    func() string
+		methods []source.Method
+	}{
+		{"VictoriaMetrics", func() string { return filled(b, hosts, days).url() }, []source.Method{source.MethodAuto, source.MethodExact}},
+		{"Prometheus", func() string { return filledPrometheus(b, hosts, days).url() }, []source.Method{source.MethodAuto}},
+	} {
+		b.Run(engine.name, func(b *testing.B) {
+			url := engine.open()
+			for _, method := range engine.methods {
+				b.Run(string(method), func(b *testing.B) { fleetStatistics(b, url, method, hosts, days) })
 			}
-			b.ReportMetric(memory, "MB")
-			b.ReportMetric(engine.Seconds()/float64(b.N), "engine-s")
-			b.ReportMetric(float64(hosts*days*1440), "samples")
 		})
 	}
+}
+
+func fleetStatistics(b *testing.B, url string, method source.Method, hosts, days int) {
+	debug.FreeOSMemory() // what filled the engine is not the answer's
+	now, began := begin.AddDate(0, 0, days), time.Now()
+	var engine time.Duration
+	var memory, bound float64
+	for b.Loop() {
+		s, err := source.New(source.Options{URL: url, Now: func() time.Time { return now.Add(time.Since(began)) }, Method: method})
+		if err != nil {
+			b.Fatal(err)
+		}
+		memory = max(memory, peak(func() {
+			r, err := statistics.Fleet(b.Context(), fleet.Environment{Source: s, Metrics: fleet.CanonicalMetrics(), Now: now, Zone: zones.Load},
+				statistics.Request{Metric: "cpu_usage", Scope: fleet.Scope{Range: fmt.Sprintf("%dd", days)}})
+			if err != nil || len(r.Groups) != 1 || r.Groups[0].Samples != int64(hosts*days*1440) {
+				b.Fatalf("%+v, error %v", r, err)
+			}
+			bound = r.RankError
+		}))
+		engine += s.Cost().Waited
+	}
+	b.ReportMetric(memory, "MB")
+	b.ReportMetric(engine.Seconds()/float64(b.N), "engine-s")
+	b.ReportMetric(float64(hosts*days*1440), "samples")
+	b.ReportMetric(bound, "rank_error")
 }
 
 // BenchmarkRead copies from VictoriaMetrics, counting what was copied.

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -29,12 +31,14 @@ type client struct {
 	requests atomic.Int64
 	bytes    atomic.Int64
 	spent    atomic.Int64 // nanoseconds until answers began
+	parts    atomic.Int64 // partial answers that were taken
+	part     atomic.Pointer[PartialError]
 }
 
 func unquote(text []byte) (string, error) {
 	var s string
 	if err := json.Unmarshal(text, &s); err != nil {
-		return "", fmt.Errorf("%w: text %s", errNotAnswer, clip(string(text)))
+		return "", fmt.Errorf("%w: text %s", ErrNotAPI, clip(string(text)))
 	}
 	return s, nil
 }
@@ -85,7 +89,7 @@ func (e *EngineError) tooLarge() bool {
 
 func tooLarge(err error) bool {
 	var e *EngineError
-	return errors.As(err, &e) && e.tooLarge() || errors.Is(err, errSlow)
+	return errors.As(err, &e) && e.tooLarge() || errors.Is(err, ErrSlow)
 }
 
 // tooLong says whether less time, not fewer hosts, makes a question smaller for
@@ -104,8 +108,8 @@ func tooLong(err error) bool {
 	return false
 }
 
-// errSlow says that an answer did not come in time.
-var errSlow = errors.New("no answer in time")
+// ErrSlow is wrapped where an answer did not come in time.
+var ErrSlow = errors.New("no answer in time")
 
 // PartialError says that an engine answered from a part of its data.
 type PartialError struct {
@@ -147,6 +151,9 @@ func (c *client) read(ctx context.Context, r request, use func(*decoder) (answer
 		}
 		last = c.secrets.Error(err)
 		if !again || r.try || attempt > c.options.Retries {
+			if attempt > 1 {
+				last = fmt.Errorf("%w (tried %d times)", last, attempt)
+			}
 			break
 		}
 		if err := c.options.sleep(ctx, webclient.Pause(attempt, after, c.options.MaxPause)); err != nil {
@@ -165,9 +172,14 @@ func (c *client) once(ctx context.Context, r request, use func(*decoder) (answer
 	response, err := c.send(limited, r)
 	if err != nil {
 		if limited.Err() != nil && ctx.Err() == nil {
-			return 0, false, fmt.Errorf("ask %s: %w (%s)", c.shown, errSlow, c.options.Timeout)
+			return 0, false, fmt.Errorf("ask %s: %w (%s)", c.shown, ErrSlow, c.options.Timeout)
 		}
-		return 0, !permanent(err), fmt.Errorf("ask %s: %w", c.shown, err)
+		again := !permanent(err)
+		var doing *url.Error
+		if errors.As(err, &doing) {
+			err = doing.Err // without the address, which is said already
+		}
+		return 0, again, fmt.Errorf("ask %s: %w", c.shown, err)
 	}
 	defer response.Body.Close()
 	c.spent.Add(int64(c.options.Now().Sub(began)))
@@ -181,22 +193,42 @@ func (c *client) once(ctx context.Context, r request, use func(*decoder) (answer
 	a, err := use(newDecoder(body))
 	switch {
 	case err != nil && limited.Err() != nil && ctx.Err() == nil:
-		return 0, false, fmt.Errorf("read the answer of %s: %w (%s)", c.shown, errSlow, c.options.Timeout)
+		return 0, false, fmt.Errorf("read the answer of %s: %w (%s)", c.shown, ErrSlow, c.options.Timeout)
 	case errors.Is(err, errConsumer):
 		return 0, false, err
-	case err != nil && errors.Is(err, errNotAnswer):
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return 0, true, fmt.Errorf("the answer of %s was cut off: %w", c.shown, err)
+	case errors.Is(err, ErrNotAPI) && strings.HasPrefix(response.Header.Get("Content-Type"), "text/html"):
+		return 0, false, fmt.Errorf("read the answer of %s: %w: a web page", c.shown, ErrNotAPI)
+	case err != nil && errors.Is(err, ErrNotAPI):
 		return 0, false, fmt.Errorf("read the answer of %s: %w", c.shown, err)
 	case err != nil:
 		return 0, true, fmt.Errorf("read the answer of %s: %w", c.shown, err)
 	case a.status == "error":
 		return 0, false, c.engineError(http.StatusOK, a.kind, a.message, r)
-	case (len(a.warnings) > 0 || a.partial) && !c.options.AllowPartial:
-		if len(a.warnings) == 0 {
-			a.warnings = []string{"isPartial"}
-		}
-		return 0, false, &PartialError{c.shown, a.warnings}
 	}
-	return 0, false, nil
+	return 0, false, c.whole(&a)
+}
+
+// whole is an error of an answer that is not whole, unless those are allowed:
+// then it is remembered.
+func (c *client) whole(a *answer) error {
+	// What the engine remarks of a query, as Thanos does among its warnings, says
+	// nothing of its data.
+	warnings := slices.DeleteFunc(a.warnings, func(w string) bool { return strings.HasPrefix(w, "PromQL ") })
+	if len(warnings) == 0 && !a.partial {
+		return nil
+	}
+	if len(warnings) == 0 {
+		warnings = []string{"isPartial"}
+	}
+	e := &PartialError{c.shown, warnings}
+	if !c.options.AllowPartial {
+		return e
+	}
+	c.parts.Add(1)
+	c.part.Store(e)
+	return nil
 }
 
 // permanent says whether trying again will not help: a certificate that is not
@@ -204,7 +236,7 @@ func (c *client) once(ctx context.Context, r request, use func(*decoder) (answer
 func permanent(err error) bool {
 	var p *os.PathError
 	text := err.Error()
-	return errors.As(err, &p) || strings.Contains(text, "x509:") || strings.Contains(text, "unsupported protocol scheme") || strings.Contains(text, "tls: ")
+	return errors.As(err, &p) || strings.Contains(text, "x509:") || strings.Contains(text, "unsupported protocol scheme") || strings.Contains(text, "tls: ") || strings.Contains(text, "HTTP response to HTTPS client")
 }
 
 func (c *client) body(response *http.Response) (io.Reader, error) {
@@ -236,8 +268,14 @@ func (c *client) refused(response *http.Response, body io.Reader, r request) (ti
 		if a.message == "" {
 			a.message = http.StatusText(response.StatusCode)
 		}
+		if webPage(text) {
+			a.message = "a web page" + title(text)
+		}
 	}
 	status := response.StatusCode
+	if to, err := response.Location(); err == nil {
+		a.message += ": redirects are not followed, this one goes to " + webclient.ShowURL(to)
+	}
 	if status == http.StatusMethodNotAllowed && !c.get.Swap(true) {
 		return 0, true, c.engineError(status, a.kind, a.message, r)
 	}
@@ -247,6 +285,21 @@ func (c *client) refused(response *http.Response, body io.Reader, r request) (ti
 		again = false // a smaller question is better than the same one again
 	}
 	return webclient.RetryAfter(response.Header), again, e
+}
+
+// webPage says whether an answer is for people.
+func webPage(text []byte) bool {
+	return strings.HasPrefix(strings.ToLower(strings.TrimSpace(string(text[:min(len(text), 100)]))), "<")
+}
+
+// title is the title of a web page, in quotes behind a blank, "" without one.
+func title(text []byte) string {
+	_, rest, _ := strings.Cut(string(text), "<title>")
+	t, _, ok := strings.Cut(rest, "</title>")
+	if t = strings.Join(strings.Fields(t), " "); !ok || t == "" {
+		return ""
+	}
+	return " " + strconv.Quote(clip(t))
 }
 
 func (c *client) engineError(status int, kind, message string, r request) *EngineError {

@@ -24,7 +24,9 @@ const (
 	maxDepth = 64      // nesting of what is skipped
 )
 
-var errNotAnswer = errors.New("not an answer of the Prometheus HTTP API")
+// ErrNotAPI is wrapped where what came back is no answer of the Prometheus HTTP
+// API, such as a web page: somebody else is at the address.
+var ErrNotAPI = errors.New("not an answer of the Prometheus HTTP API")
 
 // decoder reads the JSON of answers as it arrives: it keeps one series' labels
 // and nothing else, however long the answer.
@@ -130,7 +132,7 @@ func (d *decoder) element(to consumer) error {
 			return to.series(labels)
 		case "values", "value":
 			if !known {
-				return fmt.Errorf("%w: values before the labels", errNotAnswer)
+				return fmt.Errorf("%w: values before the labels", ErrNotAPI)
 			}
 			if key == "value" {
 				return d.pair(to)
@@ -236,7 +238,7 @@ func (d *decoder) pair(to consumer) error {
 	}
 	v, err := strconv.ParseFloat(string(d.text), 64)
 	if err != nil {
-		return fmt.Errorf("%w: value %q", errNotAnswer, clip(string(d.text)))
+		return fmt.Errorf("%w: value %q", ErrNotAPI, clip(string(d.text)))
 	}
 	if err := d.expect(']'); err != nil {
 		return err
@@ -256,7 +258,7 @@ func (d *decoder) until(stop byte) error {
 		case c == stop:
 			return nil
 		case c == '\\' || len(d.text) > 64:
-			return fmt.Errorf("%w: value %q", errNotAnswer, d.text)
+			return fmt.Errorf("%w: value %q", ErrNotAPI, d.text)
 		}
 		d.text = append(d.text, c)
 	}
@@ -294,7 +296,7 @@ func (d *decoder) time() (int64, error) {
 	}
 	f, err := strconv.ParseFloat(string(word), 64)
 	if err != nil || math.Abs(f) > 1e15 {
-		return 0, fmt.Errorf("%w: time %q", errNotAnswer, clip(string(word)))
+		return 0, fmt.Errorf("%w: time %q", ErrNotAPI, clip(string(word)))
 	}
 	return int64(math.Round(f * 1000)), nil
 }
@@ -315,12 +317,12 @@ func (d *decoder) number() ([]byte, error) {
 			d.text = append(d.text, c)
 		default:
 			if len(d.text) == 0 {
-				return nil, fmt.Errorf("%w: %q where a number should be", errNotAnswer, c)
+				return nil, fmt.Errorf("%w: %q where a number should be", ErrNotAPI, c)
 			}
 			return d.text, d.r.UnreadByte()
 		}
 		if len(d.text) > 64 {
-			return nil, fmt.Errorf("%w: number %q", errNotAnswer, d.text)
+			return nil, fmt.Errorf("%w: number %q", ErrNotAPI, d.text)
 		}
 	}
 }
@@ -340,7 +342,7 @@ func (d *decoder) word() (string, error) {
 			return string(d.text), d.r.UnreadByte()
 		}
 		if d.text = append(d.text, c); len(d.text) > 64 {
-			return "", fmt.Errorf("%w: %q", errNotAnswer, d.text)
+			return "", fmt.Errorf("%w: %q", ErrNotAPI, d.text)
 		}
 	}
 }
@@ -391,7 +393,7 @@ func (d *decoder) expect(want byte) error {
 		return cut(err)
 	}
 	if c != want {
-		return fmt.Errorf("%w: %q where %q should be", errNotAnswer, c, want)
+		return fmt.Errorf("%w: %q where %q should be", ErrNotAPI, c, want)
 	}
 	return nil
 }
@@ -420,7 +422,7 @@ func (d *decoder) str() (string, error) {
 			d.text = append(d.text, c)
 		}
 		if len(d.text) > maxText {
-			return "", fmt.Errorf("%w: a text of more than %d bytes", errNotAnswer, maxText)
+			return "", fmt.Errorf("%w: a text of more than %d bytes", ErrNotAPI, maxText)
 		}
 	}
 	if plain {
@@ -517,13 +519,13 @@ func (d *decoder) more(end byte) (bool, error) {
 	case c == end:
 		return false, nil
 	}
-	return false, fmt.Errorf("%w: %q where ',' or %q should be", errNotAnswer, c, end)
+	return false, fmt.Errorf("%w: %q where ',' or %q should be", ErrNotAPI, c, end)
 }
 
 // skip reads past any value.
 func (d *decoder) skip(depth int) error {
 	if depth > maxDepth {
-		return fmt.Errorf("%w: nested more than %d deep", errNotAnswer, maxDepth)
+		return fmt.Errorf("%w: nested more than %d deep", ErrNotAPI, maxDepth)
 	}
 	c, err := d.peek()
 	if err != nil {
@@ -540,7 +542,7 @@ func (d *decoder) skip(depth int) error {
 	}
 	word, err := d.word()
 	if err == nil && word == "" {
-		err = fmt.Errorf("%w: a value is missing", errNotAnswer)
+		err = fmt.Errorf("%w: a value is missing", ErrNotAPI)
 	}
 	return err
 }
@@ -593,7 +595,7 @@ func (d *decoder) lines(to consumer) error {
 					if v, ok := d.fastNumber(); ok {
 						times = append(times, int64(v))
 						if v != math.Trunc(v) {
-							return fmt.Errorf("%w: time %g", errNotAnswer, v)
+							return fmt.Errorf("%w: time %g", ErrNotAPI, v)
 						}
 						return nil
 					}
@@ -603,7 +605,7 @@ func (d *decoder) lines(to consumer) error {
 					}
 					t, err := strconv.ParseInt(string(word), 10, 64)
 					if err != nil {
-						return fmt.Errorf("%w: time %q", errNotAnswer, word)
+						return fmt.Errorf("%w: time %q", ErrNotAPI, word)
 					}
 					times = append(times, t)
 					return nil
@@ -615,7 +617,7 @@ func (d *decoder) lines(to consumer) error {
 			return err
 		}
 		if len(values) != len(times) {
-			return fmt.Errorf("%w: %d values at %d times", errNotAnswer, len(values), len(times))
+			return fmt.Errorf("%w: %d values at %d times", ErrNotAPI, len(values), len(times))
 		}
 		for i, t := range times {
 			if err := to.point(t, values[i]); err != nil {
@@ -642,7 +644,7 @@ func (d *decoder) float() (float64, error) {
 		}
 		v, err := strconv.ParseFloat(strings.Replace(s, "Infinity", "Inf", 1), 64)
 		if err != nil {
-			return 0, fmt.Errorf("%w: value %q", errNotAnswer, clip(s))
+			return 0, fmt.Errorf("%w: value %q", ErrNotAPI, clip(s))
 		}
 		return v, nil
 	}
@@ -652,7 +654,7 @@ func (d *decoder) float() (float64, error) {
 	}
 	v, err := strconv.ParseFloat(string(word), 64)
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return 0, fmt.Errorf("%w: value %q", errNotAnswer, word)
+		return 0, fmt.Errorf("%w: value %q", ErrNotAPI, word)
 	}
 	return v, nil
 }

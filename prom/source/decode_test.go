@@ -59,7 +59,7 @@ func TestResultRefused(t *testing.T) {
 		`{"data":{"result":[{"metric":{"a":1},"values":[]}]}}`, `{"a" 1}`, `{"a":}`, `{"x":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`,
 		`{"x":"` + strings.Repeat("a", maxText+10) + `"}`, `{"data":{"result":[{"metric":{},"values":[[` + strings.Repeat("1", 100) + `,"2"]]}]}}`,
 	} {
-		if _, err := newDecoder(strings.NewReader(text)).result(&listing{}); !errors.Is(err, errNotAnswer) {
+		if _, err := newDecoder(strings.NewReader(text)).result(&listing{}); !errors.Is(err, ErrNotAPI) {
 			t.Errorf("%.80s: error %v", text, err)
 		}
 	}

@@ -24,6 +24,7 @@ type view struct {
 	host   string   // the label that names hosts
 	dedup  []string // labels that tell members of HA pairs apart
 	made   time.Time
+	took   time.Duration // to find all this out
 	book   *inventory.Book
 	keys   map[fleet.HostID][]key // by the label's value, as an id
 	alias  map[fleet.HostID][]fleet.HostID
@@ -32,7 +33,10 @@ type view struct {
 	step, scrape time.Duration
 	steps        []int64 // of stored samples, ascending, in milliseconds
 	reach        fleet.Window
-	groups       bool // process groups are asked for, not hosts
+	renamed      []string // labels of nodes that had several names of their own
+	groups       bool     // process groups are asked for, not hosts
+	// groupSteps are the steps of process groups' samples, by their label.
+	groupSteps map[string]int64
 }
 
 // key is series of one host that are told apart by nothing but what is measured.
@@ -44,7 +48,8 @@ type key struct {
 	labels      map[string]string
 }
 
-// freshness is how long a view is used.
+// freshness is how long a view is used; where it took long to make, ten times as
+// long, so that a slow engine is not asked again in the middle of an answer.
 const freshness = time.Minute
 
 // look returns the view, made anew when the last one is old.
@@ -52,7 +57,7 @@ func (s *Source) look(ctx context.Context) (*view, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.o.Now()
-	if v := s.view; v != nil && now.Sub(v.made) < freshness && !now.Before(v.made) {
+	if v := s.view; v != nil && now.Sub(v.made) < max(freshness, 10*v.took) && !now.Before(v.made) {
 		return v, nil
 	}
 	if err := ctx.Err(); err != nil {
@@ -78,8 +83,21 @@ func (s *Source) look(ctx context.Context) (*view, error) {
 	if err := s.fillBook(ctx, v, found); err != nil {
 		return nil, err
 	}
+	v.took = s.o.Now().Sub(now)
 	s.view = v
 	return v, nil
+}
+
+// known is the view of the last answer, however old; a new one where there was
+// no answer.
+func (s *Source) known(ctx context.Context) (*view, error) {
+	s.mu.Lock()
+	v := s.view
+	s.mu.Unlock()
+	if v != nil {
+		return v, nil
+	}
+	return s.look(ctx)
 }
 
 // all is the time in which hosts are looked for.

@@ -259,6 +259,9 @@ func TestEngineHasBadMoments(t *testing.T) {
 	}
 }
 
+// is checks what an error wraps.
+func is(want error) func(error) bool { return func(err error) bool { return errors.Is(err, want) } }
+
 func TestEngineFails(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -272,17 +275,19 @@ func TestEngineFails(t *testing.T) {
 		{"always 422", times(1000, "/query_range", refuse(422, "", `{"status":"error","errorType":"execution","error":"would load too many samples"}`)), nil, []string{"422", "execution", "would load too many samples"}, nil},
 		{"no function", times(1000, "/query_range", refuse(400, "", `{"status":"error","errorType":"bad_data","error":"unknown function with name \"last_over_time\""}`)), nil, []string{"400", "bad_data", "last_over_time"}, nil},
 		{"error in 200", times(1000, "/query_range", refuse(200, "", `{"status":"error","errorType":"internal","error":"expanding series"}`)), nil, []string{"internal", "expanding series"}, nil},
-		{"not JSON", times(1000, "/query_range", refuse(200, "", `<html>log in</html>`)), nil, []string{"not an answer of the Prometheus HTTP API"}, nil},
-		{"always cut", times(1000, "/query_range", cutOff), nil, []string{"unexpected EOF"}, nil},
+		{"not JSON", times(1000, "/query_range", refuse(200, "", `<html>log in</html>`)), nil, []string{"not an answer of the Prometheus HTTP API"}, is(source.ErrNotAPI)},
+		{"a web page", times(1000, "/query_range", refuse(200, "Content-Type: text/html", `<html>log in</html>`)), nil, []string{"not an answer of the Prometheus HTTP API: a web page"}, is(source.ErrNotAPI)},
+		{"a web page that refuses", refuse(404, "", "<!DOCTYPE html><html><head><title>No such\n page</title>"+strings.Repeat("<p>", 1000)), nil, []string{`404: a web page "No such page"`}, nil},
+		{"always cut", times(1000, "/query_range", cutOff), nil, []string{"was cut off: unexpected EOF (tried 5 times)"}, nil},
 		{"slow", times(1000, "/query_range", func(int, http.ResponseWriter, *http.Request) bool { time.Sleep(300 * time.Millisecond); return false }),
-			func(o *source.Options) { o.Timeout = 100 * time.Millisecond }, []string{"no answer in time"}, nil},
+			func(o *source.Options) { o.Timeout = 100 * time.Millisecond }, []string{"no answer in time"}, is(source.ErrSlow)},
 		{"slow in the middle", times(1000, "/query_range", func(_ int, w http.ResponseWriter, _ *http.Request) bool {
 			fmt.Fprint(w, `{"status":"success",`)
 			w.(http.Flusher).Flush()
 			time.Sleep(300 * time.Millisecond)
 			return true
 		}), func(o *source.Options) { o.Timeout = 100 * time.Millisecond }, []string{"no answer in time"}, nil},
-		{"redirected", refuse(302, "Location: http://elsewhere/", ""), nil, []string{"302"}, nil},
+		{"redirected", refuse(302, "Location: http://me:secret@elsewhere/?token=secret", ""), nil, []string{"302", "redirects are not followed, this one goes to http://"}, func(err error) bool { return !strings.Contains(err.Error(), "secret") }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f, server := newFake(t)
@@ -295,6 +300,12 @@ func TestEngineFails(t *testing.T) {
 				if !strings.Contains(err.Error(), w) {
 					t.Errorf("error %q does not say %q", err, w)
 				}
+			}
+			if c.is != nil && !c.is(err) {
+				t.Errorf("error %q is another one", err)
+			}
+			if n := strings.Count(err.Error(), server.URL); n != 1 {
+				t.Errorf("error %q names the address %d times", err, n)
 			}
 		})
 	}
@@ -327,8 +338,23 @@ func TestPartialAnswers(t *testing.T) {
 	if _, _, err := askFake(t, server.URL, nil); !errors.As(err, &partial) || !strings.Contains(err.Error(), "10.0.0.7") {
 		t.Errorf("error %v", err)
 	}
-	if list, _, err := askFake(t, server.URL, func(o *source.Options) { o.AllowPartial = true }); err != nil || len(list) != 2 {
-		t.Errorf("%d profiles, error %v", len(list), err)
+	list, s, err := askFake(t, server.URL, func(o *source.Options) { o.AllowPartial = true })
+	if err != nil || len(list) != 2 {
+		t.Fatalf("%d profiles, error %v", len(list), err)
+	}
+	// It is not hidden that they were taken.
+	w := fleet.Window{Start: begin, End: begin.Add(24 * time.Hour)}
+	notes, err := s.Notes(t.Context(), fleet.CPUUsage, w)
+	if err != nil || len(notes) != 1 || !strings.Contains(notes[0], "answers were partial, the last one: "+server.URL) || !strings.Contains(notes[0], "10.0.0.7") {
+		t.Errorf("notes %q, error %v", notes, err)
+	}
+	// What an engine remarks of a query is no part of its data.
+	f.warnings = []string{`PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "x"`}
+	if list, s, err = askFake(t, server.URL, nil); err != nil || len(list) != 2 {
+		t.Fatalf("%d profiles, error %v", len(list), err)
+	}
+	if notes, err = s.Notes(t.Context(), fleet.CPUUsage, w); err != nil || len(notes) != 0 {
+		t.Errorf("notes %q, error %v", notes, err)
 	}
 }
 

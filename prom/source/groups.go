@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -16,10 +17,10 @@ import (
 // question's window, by host and name. They are read exactly.
 func (s *Source) addGroups(ctx context.Context, a *ask) error {
 	if !a.view.traits.Stored {
-		return fmt.Errorf("%s: process groups are in leanfleet's own series only, these are of %s", s.client.shown, a.view.schema)
+		return fmt.Errorf("%s: process groups are read from leanfleet's own series only, and these are of %s", s.client.shown, a.view.schema)
 	}
 	v := *a.view
-	v.groups = true
+	v.groups, v.groupSteps = true, map[string]int64{}
 	a.view = &v
 	inside := oneOf("__name__", []string{names.Own(fleet.CPUUsage), names.Own(fleet.MemoryUsage)}) + "," + names.GroupLabel + `!=""`
 	w := fleet.Window{Start: a.q.Window.Start, End: a.q.Window.End.Add(fleet.MaxStep)}
@@ -31,7 +32,8 @@ func (s *Source) addGroups(ctx context.Context, a *ask) error {
 	for _, labels := range sets {
 		label, group := labels[v.host], labels[names.GroupLabel]
 		if seconds, err := strconv.ParseFloat(labels[names.StepLabel], 64); err == nil {
-			v.steps = append(slices.Clone(v.steps), int64(seconds*1000))
+			v.steps = append(slices.Clone(v.steps), int64(math.Round(seconds*1000)))
+			v.groupSteps[labels[names.StepLabel]] = int64(math.Round(seconds * 1000))
 		}
 		id, ok := v.owner(label, a.q.Window.End)
 		if !ok {
@@ -45,6 +47,7 @@ func (s *Source) addGroups(ctx context.Context, a *ask) error {
 		}
 	}
 	slices.Sort(v.steps)
+	v.steps = slices.Compact(v.steps)
 	for _, id := range slices.Sorted(maps.Keys(groups)) {
 		for _, group := range slices.Sorted(maps.Keys(groups[id])) {
 			if t := a.groupTarget(id, group, groups[id][group]); t != nil {

@@ -41,7 +41,7 @@ func noise() []string {
 	return []string{"__name__", "job", "service", "endpoint", "container", "pod", "namespace", "uid", "prometheus", "prometheus_replica", "replica", "__replica__",
 		"monitor", "receive", "tenant_id", "le", "quantile", "cpu", "mode", "device", "le", "domainname", "release", "version", "exported_job", "exported_instance",
 		"telemetry_sdk_name", "telemetry_sdk_language", "telemetry_sdk_version", "service_instance_id", "service_name", "service_namespace", "service_version",
-		names.StepLabel, names.GroupLabel}
+		"system_memory_state", names.StepLabel, names.GroupLabel}
 }
 
 // replicaLabels are those by which HA pairs are told apart where nobody says.
@@ -60,6 +60,12 @@ func newMapping(o *Options, host string) mapping {
 		m.drop[l] = true
 	}
 	for field, labels := range FieldLabels() {
+		if field == "state" { // a label is no statement of a time: the samples are the evidence
+			for _, l := range append(labels, o.Fields[field]) {
+				m.drop[l] = true
+			}
+			continue
+		}
 		if own, ok := o.Fields[field]; ok {
 			if own == "" {
 				continue
@@ -126,13 +132,6 @@ func setField(r *fleet.Record, field, v string) bool {
 		r.Name = v
 	case "owned_by":
 		r.OwnedBy = v
-	case "state":
-		s, err := fleet.ParseState(v)
-		if err != nil || s == fleet.StateUnknown {
-			return false
-		}
-		// A label is no statement of a time: the samples are the evidence.
-		return true
 	case "purchase":
 		if v == "scheduled" {
 			v = "on_demand"
@@ -178,22 +177,40 @@ func (m *mapping) readInfo(r *fleet.Record, labels map[string]string) {
 	case "node_uname_info":
 		r.OS, r.Arch = strings.ToLower(labels["sysname"]), arch(labels["machine"])
 	case "node_dmi_info":
-		vendor := strings.ToLower(labels["system_vendor"])
-		switch {
-		case strings.HasPrefix(vendor, "amazon"):
-			r.Provider = "aws"
-			// Hosts on Nitro show their type as the product; older ones "HVM domU".
-			if p := labels["product_name"]; strings.Contains(p, ".") && !strings.Contains(p, " ") {
-				r.InstanceType = p
-			}
-		case strings.HasPrefix(vendor, "google"):
-			r.Provider = "gcp"
-		case strings.HasPrefix(vendor, "microsoft"):
-			r.Provider = "azure"
-		}
-	case "windows_os_info":
+		readBoard(r, labels["system_vendor"], labels["product_name"])
+	case "windows_os_info", "windows_os_hostname", "windows_cs_hostname":
 		r.OS = "windows"
+	case "windows_os_smbios_info":
+		readBoard(r, labels["vendor"], labels["name"])
 	default: // target_info, leanfleet_host_info: every label tells
 		m.read(r, labels)
 	}
+}
+
+// readBoard reads who made a machine, and what it calls it.
+func readBoard(r *fleet.Record, vendor, product string) {
+	vendor = strings.ToLower(vendor)
+	switch {
+	case strings.HasPrefix(vendor, "amazon"):
+		r.Provider = "aws"
+		// Hosts on Nitro show their type as the product; older ones "HVM domU".
+		if strings.Contains(product, ".") && !strings.Contains(product, " ") {
+			r.InstanceType = product
+		}
+	case strings.HasPrefix(vendor, "google"):
+		r.Provider = "gcp"
+	case strings.HasPrefix(vendor, "microsoft"):
+		r.Provider = "azure"
+	}
+}
+
+// nodeName is the label in which a series that describes hosts has the node's
+// own name, and the name; "" where it has none.
+func nodeName(labels map[string]string) (label, name string) {
+	for _, l := range []string{"nodename", "fqdn", "hostname"} {
+		if labels[l] != "" {
+			return l, labels[l]
+		}
+	}
+	return "", ""
 }

@@ -250,16 +250,23 @@ func TestNothingOfTheStepThatIsNotOver(t *testing.T) {
 	}
 }
 
+// Process groups are leanfleet's own: of others there is an error, not an empty
+// answer.
 func TestGroupsAreRefused(t *testing.T) {
 	_, server := newFake(t)
 	_, s, err := askFake(t, server.URL, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	n := 0
 	for _, err := range s.Profiles(t.Context(), fleet.Query{Metric: fleet.CPUUsage, Groups: true, Window: fleet.Window{Start: begin, End: begin.Add(time.Hour)}}) {
-		if err == nil || !strings.Contains(err.Error(), "process groups are in leanfleet's own series only, these are of node_exporter") {
+		n++
+		if err == nil || !strings.Contains(err.Error(), "process groups are read from leanfleet's own series only, and these are of node_exporter") {
 			t.Errorf("error %v", err)
 		}
+	}
+	if n != 1 {
+		t.Errorf("%d answers, not one error", n)
 	}
 }
 

@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/leanfleet/leanfleet/fleet"
@@ -135,11 +136,41 @@ func (s *Source) Reach(ctx context.Context) (fleet.Window, error) {
 	return v.reach, nil
 }
 
+// RankError says how far the shares of time of the profiles that answer a query
+// are off at most: 0 where every sample is read, else the bound of the grid. It
+// goes by what was known of the engine at the last answer, so that it is of that
+// answer.
+func (s *Source) RankError(ctx context.Context, q fleet.Query) (float64, error) {
+	v, err := s.known(ctx)
+	if err != nil || q.Groups {
+		return 0, err // process groups are read exactly
+	}
+	a, err := s.prepareIn(ctx, v, q, true)
+	if err != nil || a.grid == nil || len(a.targets) == 0 {
+		return 0, err
+	}
+	return a.grid.rankError(), nil
+}
+
+// WorstRankError is the largest rank error of the answers so far.
+func (s *Source) WorstRankError() float64 { return math.Float64frombits(s.worst.Load()) }
+
+// approximate remembers the rank error of an answer.
+func (s *Source) approximate(bound float64) {
+	for {
+		was := s.worst.Load()
+		if math.Float64frombits(was) >= bound || s.worst.CompareAndSwap(was, math.Float64bits(bound)) {
+			return
+		}
+	}
+}
+
 // Notes says what a reader of an answer about a window should know: that the
 // engine's samples begin after the window does, which metrics the schema does
-// not have, values that could not be.
+// not have, partial answers that were taken, values that could not be. It goes by what was known of the engine at
+// the last answer.
 func (s *Source) Notes(ctx context.Context, m fleet.Metric, w fleet.Window) ([]string, error) {
-	v, err := s.look(ctx)
+	v, err := s.known(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -162,6 +193,12 @@ func (s *Source) Notes(ctx context.Context, m fleet.Metric, w fleet.Window) ([]s
 				out = append(out, fmt.Sprintf("%s is not measured by %s", name, v.schema))
 			}
 		}
+	}
+	if n := len(v.renamed); n > 0 && s.o.HostLabel == "nodename" {
+		out = append(out, fmt.Sprintf("%d values of %s had several node names over time, such as %s: all samples of each count for its last name", n, v.host, v.renamed[0]))
+	}
+	if n := s.client.parts.Load(); n > 0 {
+		out = append(out, fmt.Sprintf("figures may be too low: %d answers were partial, the last one: %v", n, s.client.part.Load()))
 	}
 	if n := s.impossible.Load(); n > 0 {
 		out = append(out, fmt.Sprintf("%d values that cannot be, such as negative ones, are left out", n))

@@ -38,7 +38,12 @@ func (s *Source) prepare(ctx context.Context, q fleet.Query, profiles bool) (*as
 	if err != nil {
 		return nil, err
 	}
-	a := &ask{q: q, view: v, steps: q.Step.Split(q.Window, q.Location), within: q.Within.Within(q.Window), ratio: q.Metric}
+	return s.prepareIn(ctx, v, q, profiles)
+}
+
+// prepareIn is prepare for what was found out of the engine before.
+func (s *Source) prepareIn(ctx context.Context, v *view, q fleet.Query, profiles bool) (a *ask, err error) {
+	a = &ask{q: q, view: v, steps: q.Step.Split(q.Window, q.Location), within: q.Within.Within(q.Window), ratio: q.Metric}
 	if q.Metric.Derived() {
 		if a.ratio, err = s.o.Metrics.Lookup(q.Metric.Ratio); err != nil {
 			return nil, err
@@ -118,6 +123,9 @@ func (s *Source) Profiles(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Pr
 		if err != nil {
 			yield(fleet.Profile{}, err)
 			return
+		}
+		if a.grid != nil {
+			s.approximate(a.grid.rankError())
 		}
 		batches := s.batches(a, func(t *target) int64 {
 			if a.grid != nil {

@@ -18,8 +18,9 @@ type HostDay struct {
 	Host fleet.HostID
 	// Day is the UTC day's first instant.
 	Day time.Time
-	// Batches are its samples, in time order, one list of columns for each step.
-	// They are valid until the next HostDay.
+	// Batches are its samples, in time order, one list of columns for each step,
+	// and behind them those of its process groups, by name. They are valid until
+	// the next HostDay.
 	Batches []fleet.Batch
 	// Samples are the values in Batches. Counted are those that the engine counted
 	// itself, -1 where it was not asked.
@@ -111,13 +112,18 @@ func (s *Source) Read(ctx context.Context, w fleet.Window, o ReadOptions) iter.S
 		}
 		metrics := s.readable(a.view, o.Metrics)
 		a.targets = measured(a.targets)
+		groups, err := s.groupsToRead(ctx, a, metrics)
+		if err != nil {
+			yield(HostDay{}, err)
+			return
+		}
 		var jobs []job
 		for _, day := range a.steps {
 			jobs = append(jobs, s.jobs(a, day, len(metrics), &o)...)
 		}
 		enough := false
 		err = ordered(ctx, len(jobs), s.o.Concurrency, func(ctx context.Context, i int) ([]copied, error) {
-			return s.copyDay(ctx, a, metrics, jobs[i], o.Verify)
+			return s.copyDay(ctx, a, metrics, groups, jobs[i], o.Verify)
 		}, func(list []copied) bool {
 			for _, c := range list {
 				if ctx.Err() != nil {
@@ -183,7 +189,7 @@ type copied struct {
 }
 
 // copyDay copies a day of some hosts.
-func (s *Source) copyDay(ctx context.Context, a *ask, metrics []fleet.Metric, j job, verify bool) ([]copied, error) {
+func (s *Source) copyDay(ctx context.Context, a *ask, metrics []fleet.Metric, groups *groupsRead, j job, verify bool) ([]copied, error) {
 	var labels []string
 	for _, t := range j.targets {
 		labels = append(labels, t.labels...)
@@ -218,6 +224,9 @@ func (s *Source) copyDay(ctx context.Context, a *ask, metrics []fleet.Metric, j 
 	for i, t := range j.targets {
 		out[i].Batches = builders[i].batches(t.id)
 	}
+	if err := s.copyGroups(ctx, groups, j, out, verify); err != nil {
+		return nil, err
+	}
 	return slices.DeleteFunc(out, func(c copied) bool { return c.Samples == 0 && c.wrong == nil }), nil
 }
 
@@ -226,13 +235,18 @@ func (s *Source) copyDay(ctx context.Context, a *ask, metrics []fleet.Metric, j 
 func (c *copied) verify(t *target, m fleet.Metric, got piece, rows int, counts map[string]int64) {
 	c.Counted = max(0, c.Counted)
 	for _, l := range t.labels {
-		c.Counted += counts[l]
+		l = ofGroup(l, t.group)
 		n := int64(len(got[l]))
 		if len(t.labels) == 1 {
 			n = int64(rows)
 		}
+		c.Counted += counts[l]
 		if n != counts[l] && c.wrong == nil {
-			c.wrong = &CountError{t.id, c.Day, m.Name, n, counts[l]}
+			name := m.Name
+			if t.group != "" {
+				name += " of the process group " + t.group
+			}
+			c.wrong = &CountError{t.id, c.Day, name, n, counts[l]}
 		}
 	}
 }
@@ -247,8 +261,11 @@ func (s *Source) count(ctx context.Context, v *view, m fleet.Metric, labels []st
 	}
 	over := names.Duration(v.engine.window(time.Duration(w.to-w.from) * time.Millisecond))
 	ask := func(of string, step int64) error {
-		c := &counts{host: v.host, out: map[string]int64{}}
-		err := s.instant(ctx, "sum by ("+v.host+") (count_over_time("+of+"))", time.UnixMilli(w.to+step-1), "count "+m.Name, func() consumer { clear(c.out); return c })
+		c, by := &counts{host: v.host, out: map[string]int64{}}, v.host
+		if v.groups {
+			by += "," + names.GroupLabel
+		}
+		err := s.instant(ctx, "sum by ("+by+") (count_over_time("+of+"))", time.UnixMilli(w.to+step-1), "count "+m.Name, func() consumer { clear(c.out); return c })
 		for l, n := range c.out {
 			out[l] += n
 		}
@@ -258,6 +275,14 @@ func (s *Source) count(ctx context.Context, v *view, m fleet.Metric, labels []st
 		expr, _ := names.Of(v.schema, m)
 		step := v.step.Milliseconds()
 		return out, ask("("+s.hostExpr(v, expr, labels, v.step)+")["+over+":"+names.Duration(v.step)+"]", step)
+	}
+	if v.groups {
+		for label, step := range v.groupSteps {
+			if err := ask(s.stored(v, m, labels, label)+"["+over+"]", step); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
 	}
 	done := map[string]bool{}
 	for _, l := range labels {
@@ -279,8 +304,11 @@ type counts struct {
 	out      map[string]int64
 }
 
-func (c *counts) series(labels map[string]string) error { c.at = labels[c.host]; return nil }
-func (c *counts) point(_ int64, value float64) error    { c.out[c.at] += int64(value); return nil }
+func (c *counts) series(labels map[string]string) error {
+	c.at = ofGroup(labels[c.host], labels[names.GroupLabel])
+	return nil
+}
+func (c *counts) point(_ int64, value float64) error { c.out[c.at] += int64(value); return nil }
 
 // rows collects columns into batches: runs of rows of one step.
 type rows struct {
@@ -326,6 +354,88 @@ func (r *rows) batches(id fleet.HostID) []fleet.Batch {
 			col.Values, col.Present = append(col.Values, v), append(col.Present, has)
 		}
 	}
+}
+
+// groupsRead are the process groups to copy.
+type groupsRead struct {
+	view    *view
+	metrics []fleet.Metric
+	of      map[fleet.HostID][]*target // by name
+}
+
+// groupsToRead finds the process groups of leanfleet's own series; nil where
+// there are none. Other schemas have none.
+func (s *Source) groupsToRead(ctx context.Context, a *ask, metrics []fleet.Metric) (*groupsRead, error) {
+	if !a.view.traits.Stored {
+		return nil, nil
+	}
+	with := *a
+	with.targets = nil
+	if err := s.addGroups(ctx, &with); err != nil || len(with.targets) == 0 {
+		return nil, err
+	}
+	g := &groupsRead{view: with.view, of: map[fleet.HostID][]*target{}}
+	for _, m := range metrics {
+		if m.Name == fleet.CPUUsage.Name || m.Name == fleet.MemoryUsage.Name {
+			g.metrics = append(g.metrics, m)
+		}
+	}
+	for _, t := range with.targets {
+		g.of[t.id] = append(g.of[t.id], t)
+	}
+	return g, nil
+}
+
+// copyGroups adds the process groups of a day of some hosts.
+func (s *Source) copyGroups(ctx context.Context, groups *groupsRead, j job, out []copied, verify bool) error {
+	if groups == nil {
+		return nil
+	}
+	var labels []string
+	builders := map[*target]*rows{}
+	for _, h := range j.targets {
+		for _, t := range groups.of[h.id] {
+			builders[t] = &rows{}
+			labels = append(labels, t.labels...)
+		}
+	}
+	slices.Sort(labels)
+	labels = slices.Compact(labels)
+	if len(labels) == 0 {
+		return nil
+	}
+	for _, m := range groups.metrics {
+		got, err := s.fetch(ctx, groups.view, m, labels, milli(j.day))
+		if err != nil {
+			return err
+		}
+		var counts map[string]int64
+		if verify {
+			if counts, err = s.count(ctx, groups.view, m, labels, j.day); err != nil {
+				return err
+			}
+		}
+		for i, h := range j.targets {
+			for _, t := range groups.of[h.id] {
+				list := t.merge(got)
+				if verify {
+					out[i].verify(t, m, got, len(list), counts)
+				}
+				out[i].Samples += int64(len(list))
+				builders[t].add(m, list)
+			}
+		}
+	}
+	for i, h := range j.targets {
+		for _, t := range groups.of[h.id] {
+			list := builders[t].batches(h.id)
+			for k := range list {
+				list[k].Group = t.group
+			}
+			out[i].Batches = append(out[i].Batches, list...)
+		}
+	}
+	return nil
 }
 
 func (r *rows) batch(id fleet.HostID, step int32) fleet.Batch {

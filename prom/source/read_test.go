@@ -51,7 +51,17 @@ func TestImport(t *testing.T) {
 			fill(t, e, 4, 3, 5*time.Minute)
 			odd := fleet.Batch{Host: "h01", Origin: fleet.OriginImport, Step: 3600_000, Start: []int64{begin.Add(80 * time.Hour).UnixMilli(), begin.Add(95*time.Hour + 30*time.Minute).UnixMilli()},
 				Columns: []fleet.Column{{Metric: fleet.MemoryUsage, Values: []int32{1, 2}}, {Metric: fleet.CPUUsage, Values: []int32{3, 0}, Present: []bool{true, false}}}}
-			if _, err := e.Append(t.Context(), []fleet.Batch{odd}); err != nil {
+			// Two process groups of one host, of which one comes every 10 minutes on the
+			// second day, and one of another host that is under that name already.
+			groups := func(host, group string, day int, step time.Duration) fleet.Batch {
+				b := fleet.Batch{Host: fleet.HostID(host), Group: group, Origin: fleet.OriginImport, Step: int32(step.Milliseconds()), Columns: []fleet.Column{{Metric: fleet.CPUUsage}, {Metric: fleet.MemoryUsage}}}
+				for i := range int(24 * time.Hour / step) {
+					b.Start = append(b.Start, begin.AddDate(0, 0, day).Add(time.Duration(i)*step).UnixMilli())
+					b.Columns[0].Values, b.Columns[1].Values = append(b.Columns[0].Values, int32(i)), append(b.Columns[1].Values, int32(5000+i))
+				}
+				return b
+			}
+			if _, err := e.Append(t.Context(), []fleet.Batch{odd, groups("h00", "web", 0, 5*time.Minute), groups("h00", "web", 1, 10*time.Minute), groups("h00", "db", 1, 5*time.Minute), groups("h02", "web", 2, 5*time.Minute)}); err != nil {
 				t.Fatal(err)
 			}
 			w := fleet.Window{Start: begin, End: begin.Add(4 * 24 * time.Hour)}

@@ -92,6 +92,19 @@ func TestThisMachine(t *testing.T) {
 	if err != nil || plan.Scrape != time.Second || plan.Schema != "node_exporter" || plan.Engine != "prometheus" {
 		t.Errorf("plan %+v, error %v", plan, err)
 	}
+	// By the name that the node gives itself, from its first sample on.
+	named, err := source.New(source.Options{URL: p.url(), Now: time.Now, Step: 4 * time.Second, Lookback: time.Hour, HostLabel: "nodename"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := profilesOf(t, named, fleet.Query{Metric: fleet.CPUCoresUsed, Window: w})
+	kernel, err := os.ReadFile("/proc/sys/kernel/hostname")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list) != 1 || list[0].Count == 0 || string(list[0].Record.Host) != strings.TrimSpace(string(kernel)) || list[0].Record.Tags["team"] != "core" {
+		t.Errorf("by nodename, which is %s: %+v", kernel, list)
+	}
 	t.Run("EndStamps", func(t *testing.T) { endStamps(t, s, w) })
 }
 

@@ -164,16 +164,24 @@ func (s *Source) readInfo(ctx context.Context, v *view, facts map[string][]fact)
 			if err != nil {
 				return nil, err
 			}
-			slices.SortFunc(sets, func(a, b map[string]string) int { return cmp.Compare(a["nodename"], b["nodename"]) })
+			several, named := map[string]bool{}, "" // labels of nodes with several names, and which label has those
 			for _, labels := range sets {
 				label := labels[v.host]
 				if len(facts[label]) == 0 {
 					continue
 				}
 				facts[label] = append(facts[label], fact{from: facts[label][0].from, labels: labels, info: true})
-				if n := labels["nodename"]; n != "" {
-					nodenames[label] = n
+				l, n := nodeName(labels)
+				if n != "" {
+					named = l
 				}
+				if have := nodenames[label]; have != "" && n != "" && have != n {
+					several[label] = true
+				}
+				nodenames[label] = cmp.Or(n, nodenames[label])
+			}
+			if err := s.lastNames(ctx, v, inside, named, several, nodenames); err != nil {
+				return nil, err
 			}
 			continue
 		}
@@ -182,6 +190,26 @@ func (s *Source) readInfo(ctx context.Context, v *view, facts map[string][]fact)
 		}
 	}
 	return nodenames, nil
+}
+
+// lastNames gives nodes that had several names their last one, and remembers
+// them: what was measured under the same label all counts for that name.
+func (s *Source) lastNames(ctx context.Context, v *view, inside, named string, several map[string]bool, nodenames map[string]string) error {
+	labels := slices.Sorted(maps.Keys(several))
+	v.renamed = append(v.renamed, labels...)
+	for part := range slices.Chunk(labels, 500) {
+		found, err := s.extent(ctx, v, inside+","+oneOf(v.host, part), []string{v.host, named})
+		if err != nil {
+			return err
+		}
+		last := map[string]int64{}
+		for _, k := range found {
+			if n := k.labels[named]; n != "" && k.last > last[k.label] {
+				last[k.label], nodenames[k.label] = k.last, n
+			}
+		}
+	}
+	return nil
 }
 
 // readChanging reads info series whose labels tell what a host was at a time.

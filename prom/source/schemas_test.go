@@ -63,9 +63,33 @@ func windowsFleet() (*recorder, map[string]float64) {
 	r.counter("windows_net_bytes_received_total", 999999, host("nic", "isatap.example.org")...)
 	r.gauge("windows_system_processes", 120, host()...)
 	r.gauge("windows_os_info", 1, host("product", "Microsoft Windows Server 2025")...)
+	r.gauge("windows_os_hostname", 1, host("hostname", "SHOP", "fqdn", "shop.corp.example.org", "domain", "corp.example.org")...)
+	r.gauge("windows_os_smbios_info", 1, host("vendor", "Amazon EC2", "name", "m5.xlarge", "uuid", "ec2-1")...)
+	r.gauge("windows_pagefile_limit_bytes", 6*gib, host("file", "C:\\pagefile.sys")...)
+	r.gauge("windows_pagefile_limit_bytes", 2*gib, host("file", "D:\\pagefile.sys")...)
+	r.gauge("windows_pagefile_free_bytes", 5*gib, host("file", "C:\\pagefile.sys")...)
+	r.gauge("windows_pagefile_free_bytes", 1*gib, host("file", "D:\\pagefile.sys")...)
+	r.gauge("windows_system_boot_time_timestamp", float64(begin.Unix()-86400), host()...)
 	r.gauge("up", 1, host()...)
 	return r, map[string]float64{"cpu_usage": 0.3, "memory_usage": 0.75, "disk_usage": 0.6, "disk_read_bytes_per_second": 10240, "disk_write_ops_per_second": 7,
-		"network_receive_bytes_per_second": 20480, "processes": 120, "capacity_vcpus": 4, "capacity_memory_bytes": 16 * gib, "up": 1, "cpu_cores_used": 1.2, "memory_used_bytes": 12 * gib}
+		"network_receive_bytes_per_second": 20480, "processes": 120, "swap_usage": 0.25, "uptime_seconds": 86400 + 3660, "capacity_vcpus": 4, "capacity_memory_bytes": 16 * gib, "up": 1, "cpu_cores_used": 1.2, "memory_used_bytes": 12 * gib}
+}
+
+// oldWindowsFleet is what windows_exporter wrote before 0.31.
+func oldWindowsFleet() (*recorder, map[string]float64) {
+	r := &recorder{}
+	host := func(labels ...string) []string { return append(labels, "instance", "win-2:9182", "job", "windows") }
+	r.counter("windows_cpu_time_total", 0.5, host("core", "0,0", "mode", "idle")...)
+	r.counter("windows_cpu_time_total", 0.5, host("core", "0,0", "mode", "user")...)
+	r.gauge("windows_cs_physical_memory_bytes", 8*gib, host()...)
+	r.gauge("windows_cs_logical_processors", 2, host()...)
+	r.gauge("windows_cs_hostname", 1, host("hostname", "OLD", "fqdn", "old.corp.example.org", "domain", "corp.example.org")...)
+	r.gauge("windows_memory_available_bytes", 2*gib, host()...)
+	r.gauge("windows_os_processes", 80, host()...)
+	r.gauge("windows_os_paging_limit_bytes", 4*gib, host()...)
+	r.gauge("windows_os_paging_free_bytes", 1*gib, host()...)
+	r.gauge("windows_system_system_up_time", float64(begin.Unix()-86400), host()...)
+	return r, map[string]float64{"cpu_usage": 0.5, "memory_usage": 0.75, "swap_usage": 0.75, "processes": 80, "uptime_seconds": 86400 + 3660, "capacity_vcpus": 2, "capacity_memory_bytes": 8 * gib}
 }
 
 // otelFleet has the attributes of the semantic conventions, or those that
@@ -78,24 +102,59 @@ func otelFleet(mode, state, direction string) (*recorder, map[string]float64) {
 			r.counter("system_cpu_time_seconds_total", share, host("cpu", fmt.Sprintf("cpu%d", cpu), mode, m)...)
 		}
 	}
-	for s, share := range map[string]float64{"used": 0.5, "free": 0.2, "cached": 0.25, "buffered": 0.05} {
+	// Slab is in what is used and cached already.
+	for s, share := range map[string]float64{"used": 0.5, "free": 0.2, "cached": 0.25, "buffered": 0.05, "slab_reclaimable": 0.1, "slab_unreclaimable": 0.05} {
 		r.gauge("system_memory_usage_bytes", share*8*gib, host(state, s)...)
 	}
-	r.gauge("system_cpu_load_average_1m", 1.5, host()...)
-	r.gauge("system_cpu_logical_count", 2, host()...)
-	for d, rate := range map[string]float64{"read": 10240, "write": 20480} {
-		r.counter("system_disk_io_bytes_total", rate, host("device", "sda", direction, d)...)
+	paging := state
+	if state == "system_memory_state" {
+		paging = "system_paging_state"
 	}
-	network := direction
+	for s, share := range map[string]float64{"used": 0.25, "free": 0.75, "cached": 0.1} {
+		r.gauge("system_paging_usage_bytes", share*2*gib, host("device", "/dev/sda2", paging, s)...)
+	}
+	if mode == "state" { // what the scrapers do by default; the others are the conventions' optional ones
+		r.gauge("system_cpu_load_average_1m_ratio", 1.5, host()...)
+		r.gauge("system_linux_memory_available_bytes", 3*gib, host()...)
+	} else {
+		r.gauge("system_cpu_load_average_1m", 1.5, host()...)
+		r.gauge("system_cpu_logical_count", 2, host()...)
+	}
+	r.gauge("system_uptime_seconds", 3600, host()...)
+	r.gauge("system_processes_count", 100, host("status", "sleeping")...)
+	r.gauge("system_processes_count", 20, host("status", "running")...)
+	deviceLabel := "device"
 	if direction == "disk_io_direction" {
-		network = "network_io_direction"
+		deviceLabel = "system_device"
 	}
-	r.counter("system_network_io_bytes_total", 30720, host("device", "eth0", network, "receive")...)
-	r.gauge("system_filesystem_usage_bytes", 30*gib, host("device", "sda1", "mountpoint", "/", "type", "ext4", "state", "used")...)
-	r.gauge("system_filesystem_usage_bytes", 70*gib, host("device", "sda1", "mountpoint", "/", "type", "ext4", "state", "free")...)
+	for d, rate := range map[string]float64{"read": 10240, "write": 20480} {
+		// Partitions and what lies above disks are the disk's.
+		for _, device := range []string{"sda", "sda1", "nvme0n1p2", "dm-0", "loop3"} {
+			r.counter("system_disk_io_bytes_total", rate, host(deviceLabel, device, direction, d)...)
+		}
+	}
+	network, nic, prefix := direction, "device", ""
+	if direction == "disk_io_direction" {
+		network, nic, prefix = "network_io_direction", "network_interface_name", "system_filesystem_"
+	}
+	r.counter("system_network_io_bytes_total", 30720, host(nic, "eth0", network, "receive")...)
+	for _, name := range []string{"lo", "veth12ab", "docker0"} {
+		r.counter("system_network_io_bytes_total", 1e9, host(nic, name, network, "receive")...)
+	}
+	for s, size := range map[string]float64{"used": 30 * gib, "free": 70 * gib, "reserved": 5 * gib} {
+		r.gauge("system_filesystem_usage_bytes", size, host(deviceLabel, "sda1", prefix+"mountpoint", "/", prefix+"type", "ext4", prefix+"state", s)...)
+		r.gauge("system_filesystem_usage_bytes", gib, host(deviceLabel, "sdb1", prefix+"mountpoint", "/var", prefix+"type", "ext4", prefix+"state", s)...) // half full
+		if s == "used" {
+			r.gauge("system_filesystem_usage_bytes", gib, host(deviceLabel, "tmpfs", prefix+"mountpoint", "/run", prefix+"type", "tmpfs", prefix+"state", s)...)
+		}
+	}
 	r.gauge("target_info", 1, host("cloud_provider", "aws", "cloud_region", "eu-west-1", "cloud_availability_zone", "eu-west-1b", "cloud_account_id", "1234", "host_type", "m5.large",
 		"host_arch", "amd64", "host_name", "web-7", "os_type", "LINUX", "team", "core", "service_name", "web")...)
-	return r, map[string]float64{"cpu_usage": 0.3, "cpu_steal": 0.04, "cpu_iowait": 0.06, "load1": 1.5, "memory_usage": 0.5, "disk_usage": 0.3, "disk_read_bytes_per_second": 10240,
+	memory := 0.5 // what is used of the sum of states, where nothing says what is available
+	if mode == "state" {
+		memory = 0.625
+	}
+	return r, map[string]float64{"cpu_usage": 0.3, "cpu_steal": 0.04, "cpu_iowait": 0.06, "load1": 1.5, "memory_usage": memory, "swap_usage": 0.25, "processes": 120, "uptime_seconds": 3600, "disk_usage": 0.5, "disk_read_bytes_per_second": 10240,
 		"disk_write_bytes_per_second": 20480, "network_receive_bytes_per_second": 30720, "capacity_vcpus": 2, "capacity_memory_bytes": 8 * gib, "cpu_cores_used": 0.6}
 }
 
@@ -149,7 +208,10 @@ func TestSchemas(t *testing.T) {
 			return r.Host == "n1" && r.Name == "shop-1" && r.Provider == "aws" && r.InstanceType == "m5.large" && r.Arch == "arm64" && r.OS == "linux" && len(r.Tags) == 1 && r.Tags["cluster"] == "c1"
 		}},
 		"windows_exporter": {"windows_exporter", windowsFleet, func(r *fleet.Record) bool {
-			return r.Host == "win-1" && r.OS == "windows" && r.Capacity == fleet.Capacity{VCPUs: 4, MemoryBytes: 16 * gib}
+			return r.Host == "win-1" && r.Name == "shop.corp.example.org" && r.OS == "windows" && r.Provider == "aws" && r.InstanceType == "m5.xlarge" && r.Capacity == fleet.Capacity{VCPUs: 4, MemoryBytes: 16 * gib}
+		}},
+		"an old windows_exporter": {"windows_exporter", oldWindowsFleet, func(r *fleet.Record) bool {
+			return r.Host == "win-2" && r.Name == "old.corp.example.org" && r.OS == "windows" && r.Capacity == fleet.Capacity{VCPUs: 2, MemoryBytes: 8 * gib}
 		}},
 		"otel": {"otel", func() (*recorder, map[string]float64) {
 			return otelFleet("cpu_mode", "system_memory_state", "disk_io_direction")

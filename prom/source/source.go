@@ -22,13 +22,14 @@ type Source struct {
 	o      Options
 	asked  names.Schema // as configured
 
-	impossible atomic.Int64 // values that cannot be
+	impossible atomic.Int64  // values that cannot be
+	worst      atomic.Uint64 // the largest rank error of an answer, as bits
 
 	mu   sync.Mutex
 	view *view
 }
 
-var _ fleet.Source = (*Source)(nil)
+var _ fleet.Approximate = (*Source)(nil)
 
 // New returns a source. It asks nothing yet: an engine that is away is an error
 // of the first question.

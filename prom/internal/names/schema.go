@@ -69,9 +69,9 @@ func TraitsOf(s Schema) Traits {
 	case NodeExporter:
 		return Traits{Host: "instance", Evidence: `__name__="node_memory_MemTotal_bytes"`, Info: []string{"node_uname_info", "node_dmi_info"}}
 	case WindowsExporter:
-		return Traits{Host: "instance", Evidence: `__name__=~"windows_memory_physical_total_bytes|windows_cs_physical_memory_bytes"`, Info: []string{"windows_os_info"}}
+		return Traits{Host: "instance", Evidence: `__name__=~"windows_memory_physical_total_bytes|windows_cs_physical_memory_bytes"`, Info: []string{"windows_os_info", "windows_os_hostname", "windows_cs_hostname", "windows_os_smbios_info"}}
 	case OTel:
-		return Traits{Host: "instance", Evidence: `__name__=~"system_cpu_logical_count|system_memory_limit_bytes|system_cpu_load_average_1m(_thread)?|system_cpu_load_average_1m_ratio"`, Info: []string{"target_info"}}
+		return Traits{Host: "instance", Evidence: `__name__=~"system_memory_usage_bytes|system_cpu_logical_count|system_memory_limit_bytes|system_cpu_load_average_1m(_thread|_ratio)?",state=~"used|",system_memory_state=~"used|"`, Info: []string{"target_info"}}
 	}
 	return Traits{}
 }
