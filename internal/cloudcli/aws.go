@@ -73,7 +73,7 @@ func (p *parser) aws(raw json.RawMessage, o owner) (*machine, error) {
 	var list []struct{ Key, Value string }
 	if x.Tags != nil {
 		if err := json.Unmarshal(x.Tags, &list); err != nil {
-			return m, fmt.Errorf("Tags: %w", typed(err))
+			return m, fmt.Errorf("%s: %w", "Tags", typed(err))
 		}
 	}
 	m.tagsTold = x.Tags != nil || x.AmiLaunchIndex != nil
