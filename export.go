@@ -1,13 +1,11 @@
 package leanfleet
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
-	"slices"
 
 	"github.com/leanfleet/leanfleet/fleet"
 	"github.com/leanfleet/leanfleet/internal/files"
@@ -151,8 +149,8 @@ func (m *Monitor) exported(ctx context.Context, q fleet.Question, req ExportRequ
 const maxExportRows = 4096
 
 // wideRows puts the series of several metrics side by side: batches by host,
-// then time. The series of all metrics are read along with each other, host by
-// host; tolerate decides about errors.
+// then time, each valid until the next. The series of all metrics are read along
+// with each other, a block of each at a time; tolerate decides about errors.
 func wideRows(ctx context.Context, source fleet.Source, q fleet.Question, metrics []fleet.Metric, tolerate func(error) error) iter.Seq2[fleet.Batch, error] {
 	return func(yield func(fleet.Batch, error) bool) {
 		readers := make([]*seriesReader, len(metrics))
@@ -162,6 +160,7 @@ func wideRows(ctx context.Context, source fleet.Source, q fleet.Question, metric
 			defer stop()
 			readers[i] = &seriesReader{next: next, tolerate: tolerate}
 		}
+		w := wideBatch{values: make([]wideColumn, len(metrics))}
 		for {
 			host, ok, err := nextHost(readers)
 			if err != nil {
@@ -171,29 +170,24 @@ func wideRows(ctx context.Context, source fleet.Source, q fleet.Question, metric
 			if !ok {
 				return
 			}
-			if !hostRows(host, metrics, readers, yield) {
+			if !hostRows(host, metrics, readers, &w, yield) {
 				return
 			}
 		}
 	}
 }
 
-// seriesReader reads one metric's series a host at a time.
+// seriesReader reads one metric's series, a block at a time.
 type seriesReader struct {
 	next     func() (fleet.Series, error, bool)
 	tolerate func(error) error
 	block    fleet.Series
-	have     bool // block is not yet taken
+	at       int  // the sample of the block that is next
+	have     bool // there is one
 	done     bool
-	samples  []exportSample // of the host at hand
 }
 
-type exportSample struct {
-	start, value int64
-	step         int32
-}
-
-// peek returns the host of the next block.
+// peek returns the host of the next sample.
 func (r *seriesReader) peek() (fleet.HostID, bool, error) {
 	for !r.have && !r.done {
 		s, err, ok := r.next()
@@ -205,7 +199,7 @@ func (r *seriesReader) peek() (fleet.HostID, bool, error) {
 				return "", false, err
 			}
 		default:
-			r.block, r.have = s, true
+			r.block, r.at, r.have = s, 0, len(s.Start) > 0
 		}
 	}
 	if r.done {
@@ -214,19 +208,11 @@ func (r *seriesReader) peek() (fleet.HostID, bool, error) {
 	return r.block.Record.Host, true, nil
 }
 
-// read takes all blocks of a host.
-func (r *seriesReader) read(host fleet.HostID) error {
-	r.samples = r.samples[:0]
-	for {
-		h, ok, err := r.peek()
-		if err != nil || !ok || h != host {
-			return err
-		}
-		for i, t := range r.block.Start {
-			r.samples = append(r.samples, exportSample{t, r.block.Values[i], r.block.Step})
-		}
-		r.have = false
-	}
+// take goes on to the next sample, and says whether that is of the same block.
+func (r *seriesReader) take() bool {
+	r.at++
+	r.have = r.at < len(r.block.Start)
+	return r.have
 }
 
 // nextHost is the first host any of the readers has.
@@ -245,44 +231,93 @@ func nextHost(readers []*seriesReader) (fleet.HostID, bool, error) {
 	return first, found, nil
 }
 
+// wideBatch is rows on their way out; its memory is used again.
+type wideBatch struct {
+	batch  fleet.Batch
+	values []wideColumn
+}
+
+type wideColumn struct {
+	values  []int32
+	present []bool
+	has     bool
+}
+
 // hostRows yields one host's rows.
-func hostRows(host fleet.HostID, metrics []fleet.Metric, readers []*seriesReader, yield func(fleet.Batch, error) bool) bool {
-	var times []exportSample
-	for _, r := range readers {
-		if err := r.read(host); err != nil {
+func hostRows(host fleet.HostID, metrics []fleet.Metric, readers []*seriesReader, w *wideBatch, yield func(fleet.Batch, error) bool) bool {
+	of := make([]*seriesReader, len(readers)) // those that are at the host
+	for i, r := range readers {
+		if h, ok, err := r.peek(); err != nil {
 			return yield(fleet.Batch{}, err)
+		} else if ok && h == host {
+			of[i] = r
 		}
-		times = append(times, r.samples...)
 	}
-	slices.SortFunc(times, func(a, b exportSample) int { return cmp.Compare(a.start, b.start) })
-	times = slices.CompactFunc(times, func(a, b exportSample) bool { return a.start == b.start })
-	at := make([]int, len(readers))
-	for len(times) > 0 {
-		n := 1
-		for n < len(times) && n < maxExportRows && times[n].step == times[0].step {
-			n++
-		}
-		b := fleet.Batch{Host: host, Step: times[0].step}
-		for _, x := range times[:n] {
-			b.Start = append(b.Start, x.start)
-		}
-		for i, r := range readers {
-			c := fleet.Column{Metric: metrics[i], Values: make([]int32, n), Present: make([]bool, n)}
-			has := false
-			for row, start := range b.Start {
-				if at[i] < len(r.samples) && r.samples[at[i]].start == start {
-					c.Values[row], c.Present[row], has = int32(r.samples[at[i]].value), true, true
-					at[i]++
-				}
-			}
-			if has {
-				b.Columns = append(b.Columns, c)
+	w.begin(host, 0)
+	for {
+		first := -1
+		for i, r := range of {
+			if r != nil && (first < 0 || r.block.Start[r.at] < of[first].block.Start[of[first].at]) {
+				first = i
 			}
 		}
-		if !yield(b, nil) {
-			return false
+		if first < 0 {
+			return w.send(metrics, yield)
 		}
-		times = times[n:]
+		start, step := of[first].block.Start[of[first].at], of[first].block.Step
+		if n := len(w.batch.Start); n == maxExportRows || n > 0 && step != w.batch.Step {
+			if !w.send(metrics, yield) {
+				return false
+			}
+			w.begin(host, step)
+		}
+		w.batch.Step = step
+		n := len(w.batch.Start)
+		w.batch.Start = append(w.batch.Start, start)
+		for i, r := range of {
+			if r == nil || r.block.Start[r.at] != start {
+				continue
+			}
+			c := &w.values[i]
+			c.values[n], c.present[n], c.has = int32(r.block.Values[r.at]), true, true
+			if r.take() {
+				continue
+			}
+			if h, ok, err := r.peek(); err != nil {
+				return yield(fleet.Batch{}, err)
+			} else if !ok || h != host {
+				of[i] = nil
+			}
+		}
 	}
-	return true
+}
+
+// begin begins a batch.
+func (w *wideBatch) begin(host fleet.HostID, step int32) {
+	w.batch = fleet.Batch{Host: host, Step: step, Start: w.batch.Start[:0], Columns: w.batch.Columns[:0]}
+	for i := range w.values {
+		c := &w.values[i]
+		if c.values == nil {
+			c.values, c.present = make([]int32, maxExportRows), make([]bool, maxExportRows)
+		}
+		if c.has {
+			clear(c.values)
+			clear(c.present)
+			c.has = false
+		}
+	}
+}
+
+// send yields a batch that has rows.
+func (w *wideBatch) send(metrics []fleet.Metric, yield func(fleet.Batch, error) bool) bool {
+	n := len(w.batch.Start)
+	if n == 0 {
+		return true
+	}
+	for i := range w.values {
+		if c := &w.values[i]; c.has {
+			w.batch.Columns = append(w.batch.Columns, fleet.Column{Metric: metrics[i], Values: c.values[:n], Present: c.present[:n]})
+		}
+	}
+	return yield(w.batch, nil)
 }

@@ -255,8 +255,8 @@ func since(records []fleet.Record, now int) int {
 func (l *listing) returned(ctx context.Context) error {
 	var statements []fleet.Statement
 	err := l.each(ctx, func(x *cloudcli.Listed, records []fleet.Record, now int) error {
-		if now < 0 || records[now].State != fleet.StateTerminated {
-			return nil
+		if now < 0 || records[now].State != fleet.StateTerminated || string(x.Host) == x.Resource {
+			return nil // what is known by its path alone may be the next one of that
 		}
 		first := since(records, now)
 		r := &records[first]
@@ -323,8 +323,10 @@ func (l *listing) replaced(ctx context.Context) ([]EndedHost, error) {
 		switch {
 		case string(r.Host) == x.Resource || r.Host == x.Host:
 			return nil // known by its path only: it may be this one
-		case r.State == fleet.StateTerminated || now < len(records)-1:
-			return nil
+		case !mayEnd(records, now, l.at) || r.Seen.End.After(l.at):
+			return nil // an old listing, of the one before
+		case slices.ContainsFunc(out, func(e EndedHost) bool { return e.Host == r.Host }):
+			return nil // several outputs list the new one
 		}
 		at := l.at
 		if x.Created.After(records[since(records, now)].From) && x.Created.Before(at) {

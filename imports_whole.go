@@ -17,7 +17,7 @@ import (
 func (l *listing) parseWhole() error {
 	whole := l.req.Whole
 	switch {
-	case l.req.MaxEnded < 0 || l.req.MaxEnded > 1:
+	case !(l.req.MaxEnded >= 0 && l.req.MaxEnded <= 1): // also what is no number
 		return fleet.BadRequest(fmt.Errorf("of a scope's hosts a share of %v cannot end: it lies between 0 and 1", l.req.MaxEnded))
 	case whole == "":
 		return nil
@@ -150,6 +150,7 @@ func (l *listing) missing(ctx context.Context, listed map[fleet.HostID]*cloudcli
 	if err != nil {
 		return fmt.Errorf("find the hosts of earlier listings: %w", err)
 	}
+	shown := l.shown()
 	var alive []string
 	for i := range known {
 		r := &known[i]
@@ -168,17 +169,10 @@ func (l *listing) missing(ctx context.Context, listed map[fleet.HostID]*cloudcli
 		if err != nil {
 			return err
 		}
-		if len(keys) == 0 {
-			continue // no listing ever named it
-		}
-		name := l.req.Whole
-		if l.selector == nil {
-			place, _ := cloudcli.PlaceOf(&records[now], keys).Cut(l.level)
-			name = place.String()
-		} else if !l.selector.Matches(&records[now]) {
+		if !shown.lacks(keys) {
 			continue
 		}
-		switch s := scopes[name]; {
+		switch s := l.scopeOf(&records[now], keys, scopes); {
 		case s == nil:
 		case measured:
 			alive = append(alive, records[now].DisplayName())
@@ -190,6 +184,60 @@ func (l *listing) missing(ctx context.Context, listed map[fleet.HostID]*cloudcli
 		l.result.Notes = append(l.result.Notes, "Not listed, but measured after the listing, so they go on: "+few(alive)+".")
 	}
 	return nil
+}
+
+// shown is what a listing shows beside its hosts.
+type shown struct {
+	machines  bool
+	resources map[string]bool
+	sets      map[string]bool // scale sets; "" is machines of none
+}
+
+func (l *listing) shown() shown {
+	out := shown{resources: map[string]bool{}, sets: map[string]bool{}}
+	for i := range l.outputs {
+		for j := range l.outputs[i].Listed {
+			id := l.outputs[i].Listed[j].Resource
+			out.machines, out.resources[id], out.sets[cloudcli.SetOf(id)] = true, true, true
+		}
+	}
+	return out
+}
+
+// lacks says whether a host of these keys would be shown if it were there: the clouds
+// know it, no machine shown has its resource id, and machines are shown of its
+// scale set, which other commands list.
+func (s *shown) lacks(keys []fleet.Alias) bool {
+	set := ""
+	for _, k := range keys {
+		if k.Kind != fleet.AliasResource {
+			continue
+		}
+		if s.resources[k.Key] {
+			return false
+		}
+		set = cmp.Or(cloudcli.SetOf(k.Key), set)
+	}
+	return len(keys) > 0 && (s.sets[set] || set == "" && !s.machines)
+}
+
+// scopeOf is the scope that a host is of; nil is none. A host that may be in several
+// places is of one only where all of them are whole.
+func (l *listing) scopeOf(r *fleet.Record, keys []fleet.Alias, scopes map[string]*scope) *scope {
+	if l.selector != nil {
+		if !l.selector.Matches(r) {
+			return nil
+		}
+		return scopes[l.req.Whole]
+	}
+	var out *scope
+	for _, at := range cloudcli.PlacesOf(r, keys) {
+		place, _ := at.Cut(l.level)
+		if out = scopes[place.String()]; out == nil {
+			return nil
+		}
+	}
+	return out
 }
 
 // few names some of a list.
@@ -218,6 +266,9 @@ func (l *listing) keys(id fleet.HostID) ([]fleet.Alias, error) {
 		if (a.Kind == fleet.AliasInstance || a.Kind == fleet.AliasResource) && a.Window().Contains(l.at) {
 			out = append(out, fleet.Alias{Kind: a.Kind, Key: a.Key})
 		}
+	}
+	if cloudcli.IsResource(string(id)) {
+		out = append(out, fleet.Alias{Kind: fleet.AliasResource, Key: string(id)})
 	}
 	return out, nil
 }

@@ -227,6 +227,8 @@ func printIdentity(a *app, r *hosts.ShowResult, loc *time.Location) {
 		}
 		line("size", size)
 		line("state", stateText(x))
+		line("purchase", string(x.Purchase))
+		line("disks", diskText(x.Disks))
 		line("os", strings.Join(nonEmpty(x.OS, x.Arch), ", "))
 		line("owned by", x.OwnedBy)
 		line("tags", strings.Join(nonEmpty(tagText(x.Tags)), ""))
@@ -247,6 +249,32 @@ func printIdentity(a *app, r *hosts.ShowResult, loc *time.Location) {
 		line("merged", string(m))
 	}
 	fmt.Fprintln(a.out)
+}
+
+// diskText lists disks, equal ones together: 2 x gp3 100 GiB, io2 500 GiB. Of a
+// host whose disks nobody told it is empty.
+func diskText(disks []fleet.Disk) string {
+	if disks != nil && len(disks) == 0 {
+		return "none"
+	}
+	var parts []string
+	counts := map[fleet.Disk]int{}
+	for _, d := range disks {
+		counts[d]++
+	}
+	for _, d := range disks {
+		n := counts[d]
+		delete(counts, d)
+		s := fmt.Sprintf("%s %.4g GiB", d.Type, d.GiB)
+		switch {
+		case n > 1:
+			s = fmt.Sprintf("%d x %s", n, s)
+		case n == 0: // is in the list
+			continue
+		}
+		parts = append(parts, s)
+	}
+	return strings.Join(parts, ", ")
 }
 
 // stateText is a state, and that it was inferred.
@@ -358,6 +386,9 @@ those of one host. Nothing stored is rewritten.`,
 		Example: "  leanfleet hosts merge web-1 i-0123456789abcdef0 --why \"same machine, two agents\"",
 		Args:    argsBetween(2, 2, "two hosts: the one that stays, and the one found to be it"),
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := a.checkNames(historyAnswer(a, &leanfleet.MergeResult{})); err != nil {
+				return err
+			}
 			req.Into, req.From = args[0], args[1]
 			result, err := ask[leanfleet.MergeResult](c.Context(), a, "merge_hosts", &req)
 			if err != nil {

@@ -109,6 +109,9 @@ stays, and its name is free: who bears it later is another host.`,
 
 // changeHosts runs an operation that states something and prints what it did.
 func changeHosts(c *cobra.Command, a *app, operation string, request any) error {
+	if err := a.checkNames(changeAnswer(&leanfleet.ChangeResult{})); err != nil {
+		return err
+	}
 	r, err := ask[leanfleet.ChangeResult](c.Context(), a, operation, request)
 	if err != nil {
 		return err

@@ -46,6 +46,9 @@ func (f *importFlags) run(c *cobra.Command, a *app) error {
 	if f.req.Effective, err = a.time("--effective", f.effective); err != nil {
 		return err
 	}
+	if err := a.checkNames(importAnswer(a, &leanfleet.ImportResult{})); err != nil {
+		return err
+	}
 	f.req.Stdin = a.in
 	bar := a.progress("reading")
 	f.req.Progress = func(read, total int64) {

@@ -39,6 +39,9 @@ NO_PROXY; mirrors, a CA file and more are set in the configuration (prices).`,
   leanfleet prices update --provider azure --region all -o json`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := a.checkNames(updateAnswer(a, &leanfleet.PricesUpdateResult{})); err != nil {
+				return err
+			}
 			req.Providers, req.Regions = f.providerList(), list(f.regions)
 			bar := a.progress("reading")
 			a.sources = a.priceSources(bar)
@@ -272,14 +275,15 @@ not in it.`,
 		Example: "  leanfleet prices export prices.book",
 		Args:    argsBetween(1, 1, "one file to write"),
 		RunE: func(c *cobra.Command, args []string) error {
+			t := &report.Table{Columns: []report.Column{{Key: "file"}, {Key: "regions", Kind: report.KindInteger}, {Key: "readings", Kind: report.KindInteger}, {Key: "size", Kind: report.KindBytes}}}
+			if err := a.checkNames(answer{table: t}); err != nil {
+				return err
+			}
 			r, err := ask[leanfleet.PricesExportResult](c.Context(), a, "export_prices", &leanfleet.PricesExportRequest{File: args[0]})
 			if err != nil {
 				return err
 			}
-			t := &report.Table{
-				Columns: []report.Column{{Key: "file"}, {Key: "regions", Kind: report.KindInteger}, {Key: "readings", Kind: report.KindInteger}, {Key: "size", Kind: report.KindBytes}},
-				Rows:    []report.Row{{report.Text(r.File), report.Integer(int64(r.Regions)), report.Integer(int64(r.Readings)), report.Bytes(float64(r.Bytes))}},
-			}
+			t.Rows = []report.Row{{report.Text(r.File), report.Integer(int64(r.Regions)), report.Integer(int64(r.Readings)), report.Bytes(float64(r.Bytes))}}
 			return a.print(answer{result: &r, rows: []leanfleet.PricesExportResult{r}, table: t})
 		},
 	}
@@ -296,16 +300,19 @@ nothing.`,
 		Example: "  leanfleet prices import prices.book",
 		Args:    argsBetween(1, 1, "one file that export wrote"),
 		RunE: func(c *cobra.Command, args []string) error {
+			t := &report.Table{
+				Columns: []report.Column{{Key: "file"}, {Key: "outcome"}, {Key: "regions", Kind: report.KindInteger}, {Key: "readings", Kind: report.KindInteger},
+					{Key: "added", Header: "lists added", Kind: report.KindInteger}, {Key: "newest", Header: "newest reading", Kind: report.KindTime}},
+			}
+			if err := a.checkNames(answer{table: t}); err != nil {
+				return err
+			}
 			r, err := ask[leanfleet.PricesImportResult](c.Context(), a, "import_prices", &leanfleet.PricesImportRequest{File: args[0]})
 			if err != nil {
 				return err
 			}
-			t := &report.Table{
-				Columns: []report.Column{{Key: "file"}, {Key: "outcome"}, {Key: "regions", Kind: report.KindInteger}, {Key: "readings", Kind: report.KindInteger},
-					{Key: "added", Header: "lists added", Kind: report.KindInteger}, {Key: "newest", Header: "newest reading", Kind: report.KindTime}},
-				Rows: []report.Row{{report.Text(r.File), report.Text(r.Outcome), report.Integer(int64(r.Regions)), report.Integer(int64(r.Readings)),
-					report.Integer(int64(len(r.Lists))), report.Time(r.Newest.UTC())}},
-			}
+			t.Rows = []report.Row{{report.Text(r.File), report.Text(r.Outcome), report.Integer(int64(r.Regions)), report.Integer(int64(r.Readings)),
+				report.Integer(int64(len(r.Lists))), report.Time(r.Newest.UTC())}}
 			if r.Older > 0 {
 				t.Notes = append(t.Notes, plural(int64(r.Older), "list")+" of the file are not newer than what is here and were left out.")
 			}

@@ -423,6 +423,9 @@ unseen. docs/prometheus.md says how its metrics are read.`,
 				return err
 			}
 			req.URL, req.Settings = args[0], (&engineFlags{schema: schema, types: types}).settings()
+			if err := a.checkNames(copyAnswer(a, &leanfleet.CopyResult{})); err != nil {
+				return err
+			}
 			bar := a.progress("copying host-days")
 			req.Progress = bar.items
 			r, err := ask[leanfleet.CopyResult](c.Context(), a, "copy", &req)

@@ -20,11 +20,14 @@ again.`,
 		Example: "  leanfleet repair\n  leanfleet repair --verify\n  leanfleet repair --drop && leanfleet import samples backup.csv",
 		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			t := &report.Table{Columns: []report.Column{{Key: "path", Header: "file"}, {Key: "problem", Header: "problem"}}}
+			if err := a.checkNames(answer{table: t}); err != nil {
+				return err
+			}
 			r, err := ask[leanfleet.RepairResult](c.Context(), a, "repair", &req)
 			if err != nil {
 				return err
 			}
-			t := &report.Table{Columns: []report.Column{{Key: "path", Header: "file"}, {Key: "problem", Header: "problem"}}}
 			for _, d := range r.Damaged {
 				t.Rows = append(t.Rows, report.Row{report.Text(d.Path), report.Text(d.Problem)})
 			}

@@ -33,14 +33,15 @@ when it starts and once an hour; nothing else ever drops a day.`,
 				}
 				req.Keep = time.Duration(d)
 			}
+			t := &report.Table{Columns: []report.Column{{Key: "what", Header: "retention"}, {Key: "count", Header: "count", Kind: report.KindInteger}}}
+			if err := a.checkNames(answer{table: t}); err != nil {
+				return err
+			}
 			r, err := ask[leanfleet.RetainResult](c.Context(), a, "retain", &req)
 			if err != nil {
 				return err
 			}
-			t := &report.Table{
-				Columns: []report.Column{{Key: "what", Header: "retention"}, {Key: "count", Header: "count", Kind: report.KindInteger}},
-				Rows:    []report.Row{{report.Text("days dropped"), report.Integer(int64(r.DaysDropped))}},
-			}
+			t.Rows = []report.Row{{report.Text("days dropped"), report.Integer(int64(r.DaysDropped))}}
 			if !r.Left.IsZero() {
 				t.Notes = append(t.Notes, "What is left covers "+window(r.Left, a.location())+".")
 			}

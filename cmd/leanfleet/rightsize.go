@@ -252,19 +252,22 @@ func (a *app) rightsize(c *cobra.Command, f *rightsizeFlags) error {
 			return l.Decision == nil || l.Decision.Action != "accept"
 		})
 	}
-	loc := f.sizing.scope.location(a)
-	build := func(a *app) answer {
-		x := rightsizeAnswer(a, &r, f.all || f.req.Host != "" || f.accepted, loc)
-		if f.req.Explain && f.req.Host != "" {
-			x = candidatesAnswer(a, &r, loc)
-		}
-		x.table.Notes = append(x.table.Notes, note...)
-		return x
-	}
+	build := func(a *app) answer { return f.list(a, &r, note) }
 	if a.config.Limit > tenBest && a.style.Terminal && !c.Flags().Changed("limit") && a.flags.sortBy == "" && a.forPeople() && !f.req.Explain {
 		a.config.Limit = tenBest
 	}
 	return a.printAmounts(build, "kind", "work", "finding")
+}
+
+// list is the answer about changes, or about the candidates of one host.
+func (f *rightsizeFlags) list(a *app, r *rightsizing.Result, note []string) answer {
+	loc := f.sizing.scope.location(a)
+	x := rightsizeAnswer(a, r, f.all || f.req.Host != "" || f.accepted, loc)
+	if f.req.Explain && f.req.Host != "" {
+		x = candidatesAnswer(a, r, loc)
+	}
+	x.table.Notes = append(x.table.Notes, note...)
+	return x
 }
 
 // tenBest is how many changes a terminal shows before it says how many more
@@ -276,6 +279,9 @@ func (a *app) advise(c *cobra.Command, f *rightsizeFlags) (rightsizing.Result, [
 	if !f.remember {
 		r, err := ask[rightsizing.Result](c.Context(), a, "rightsize", f.req)
 		return r, nil, err
+	}
+	if err := a.checkNames(f.list(a, &rightsizing.Result{}, nil)); err != nil {
+		return rightsizing.Result{}, nil, err
 	}
 	r, err := ask[leanfleet.RememberResult](c.Context(), a, "remember_advice", f.req)
 	note := fmt.Sprintf("remembered; for %s it is other advice than before", plural(int64(r.Changed), "host"))

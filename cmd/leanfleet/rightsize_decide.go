@@ -66,6 +66,9 @@ func newDecide(a *app, action string) *cobra.Command {
 			if req.Until, err = instantFlag("--until", until, loc, fleet.ParseEnd); err != nil {
 				return err
 			}
+			if err := a.checkNames(decidedAnswer(a, &leanfleet.DecideResult{}, loc)); err != nil {
+				return err
+			}
 			r, err := ask[leanfleet.DecideResult](c.Context(), a, "decide", &req)
 			if err != nil {
 				return err

@@ -20,16 +20,17 @@ every few minutes is too often for a large fleet.`,
 		Example: "  leanfleet seal",
 		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			t := &report.Table{Columns: []report.Column{{Key: "what", Header: "sealed"}, {Key: "count", Header: "count", Kind: report.KindInteger}}}
+			if err := a.checkNames(answer{table: t}); err != nil {
+				return err
+			}
 			r, err := ask[leanfleet.SealResult](c.Context(), a, "seal", &leanfleet.SealRequest{})
 			if err != nil {
 				return err
 			}
-			t := &report.Table{
-				Columns: []report.Column{{Key: "what", Header: "sealed"}, {Key: "count", Header: "count", Kind: report.KindInteger}},
-				Rows: []report.Row{
-					{report.Text("days"), report.Integer(int64(r.Days))},
-					{report.Text("samples"), report.Integer(r.Samples)},
-				},
+			t.Rows = []report.Row{
+				{report.Text("days"), report.Integer(int64(r.Days))},
+				{report.Text("samples"), report.Integer(r.Samples)},
 			}
 			return a.print(answer{result: &r, rows: []leanfleet.SealResult{r}, table: t})
 		},

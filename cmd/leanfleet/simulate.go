@@ -37,6 +37,9 @@ What is true of it but hidden from its samples is written beside the data.`,
 				}
 				req.Interval = time.Duration(d)
 			}
+			if err := a.checkNames(simulateAnswer(a, &leanfleet.SimulateResult{})); err != nil {
+				return err
+			}
 			result, err := a.simulate(c, &req)
 			if err != nil {
 				return err

@@ -77,6 +77,16 @@ func (a *app) checkView(c *cobra.Command) error {
 	return checkViewAs(c, a.config.Output)
 }
 
+// checkNames refuses columns, and an order, that the table of an answer lacks,
+// before anything is written that brings the answer.
+func (a *app) checkNames(x answer) error {
+	t := report.Table{Columns: x.table.Columns}
+	if _, err := t.View(report.View{SortBy: a.flags.sortBy, Columns: a.flags.columns}); err != nil {
+		return usage(err)
+	}
+	return nil
+}
+
 // orFormats names the formats there are instead.
 func orFormats(formats []string) string {
 	if len(formats) == 0 {

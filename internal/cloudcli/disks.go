@@ -138,7 +138,8 @@ type pages struct {
 
 // page notes the end of a page, which has the machines from first on. A page that
 // says that there is more is followed by the next one, of the same account and
-// region, as far as the two show machines.
+// region. One without machines that does not say so may be that of another region,
+// so that it ends no other.
 func (p *parser) page(what string, token any, first int) {
 	now := &pages{open: token != nil && token != ""}
 	for i := range p.listed[first:] {
@@ -146,10 +147,13 @@ func (p *parser) page(what string, token any, first int) {
 			now.places = append(now.places, at)
 		}
 	}
-	before := p.pages[what]
-	if before != nil && before.open && len(before.places) > 0 && len(now.places) > 0 &&
-		!slices.ContainsFunc(now.places, func(at Place) bool { return slices.Contains(before.places, at) }) {
-		p.truncated(what)
+	if before := p.pages[what]; before != nil && before.open && len(before.places) > 0 {
+		switch {
+		case len(now.places) == 0 && now.open:
+			now.places = before.places
+		case !slices.ContainsFunc(now.places, func(at Place) bool { return slices.Contains(before.places, at) }):
+			p.truncated(what)
+		}
 	}
 	p.pages[what] = now
 }

@@ -38,7 +38,9 @@ func TestTruncated(t *testing.T) {
 		{"one page", page("1", "us-east-1a", "", "i-1"), false},
 		{"one page of several", page("1", "us-east-1a", "t", "i-1"), true},
 		{"two pages", page("1", "us-east-1a", "t", "i-1") + page("1", "us-east-1b", "", "i-2"), false},
-		{"two pages, the last one empty", page("1", "us-east-1a", "t", "i-1") + page("1", "", ""), false},
+		{"two pages, the last one empty, as another region's may be", page("1", "us-east-1a", "t", "i-1") + page("1", "", ""), true},
+		{"three pages, the middle one empty", page("1", "us-east-1a", "t", "i-1") + page("1", "", "u") + page("1", "us-east-1a", "", "i-2"), false},
+		{"a page, an empty one, another region", page("1", "us-east-1a", "t", "i-1") + page("1", "", "u") + page("1", "eu-west-1a", "", "i-2"), true},
 		{"two regions of one page", page("1", "us-east-1a", "", "i-1") + page("1", "eu-west-1a", "", "i-2"), false},
 		{"a page of a region, then another region", page("1", "us-east-1a", "t", "i-1") + page("1", "eu-west-1a", "", "i-2"), true},
 		{"a page of an account, then another account", page("1", "us-east-1a", "t", "i-1") + page("2", "us-east-1a", "", "i-2"), true},
@@ -111,8 +113,27 @@ func TestPlaces(t *testing.T) {
 		}
 	}
 	r := fleet.Record{Provider: "azure", Account: "s", Region: "westeurope", Zone: "westeurope-2"}
-	if got := cloudcli.PlaceOf(&r, []fleet.Alias{{Kind: fleet.AliasInstance, Key: "a"}, {Kind: fleet.AliasResource, Key: "/subscriptions/s/resourcegroups/rg/providers/x/virtualmachines/v"}}); got != azure {
+	keys := []fleet.Alias{{Kind: fleet.AliasInstance, Key: "a"}, {Kind: fleet.AliasResource, Key: "/subscriptions/s/resourcegroups/rg/providers/x/virtualmachines/v"}}
+	if got := cloudcli.PlacesOf(&r, keys); !slices.Equal(got, []cloudcli.Place{azure}) {
 		t.Errorf("a host is at %v, the machine at %v", got, azure)
+	}
+	moved := azure
+	moved.Group = "other"
+	keys = append(keys, fleet.Alias{Kind: fleet.AliasResource, Key: "/subscriptions/s/resourcegroups/other/providers/x/virtualmachines/v"})
+	if got := cloudcli.PlacesOf(&r, keys); !slices.Equal(got, []cloudcli.Place{azure, moved}) {
+		t.Errorf("a machine that was moved is at %v", got)
+	}
+	if got := cloudcli.PlacesOf(&r, nil); len(got) != 1 || got[0].Group != "" {
+		t.Errorf("a host without keys is at %v", got)
+	}
+	for key, want := range map[string]string{
+		"/subscriptions/s/resourcegroups/rg/providers/x/virtualmachinescalesets/ss/virtualmachines/0": "/subscriptions/s/resourcegroups/rg/providers/x/virtualmachinescalesets/ss",
+		"/subscriptions/s/resourcegroups/rg/providers/x/virtualmachines/v":                            "",
+		"projects/p/zones/z/instances/x":                                                              "",
+	} {
+		if got := cloudcli.SetOf(key); got != want {
+			t.Errorf("%s is of %q, wanted %q", key, got, want)
+		}
 	}
 	for _, f := range cloudcli.Formats() {
 		if (f.Provider() == "") != (f == cloudcli.Auto) {

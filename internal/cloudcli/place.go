@@ -1,6 +1,7 @@
 package cloudcli
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/leanfleet/leanfleet/fleet"
@@ -27,15 +28,39 @@ const (
 // Levels lists the levels.
 func Levels() []Level { return []Level{Account, Region, Zone, Group} }
 
-// PlaceOf is where a host is that is known by keys.
-func PlaceOf(r *fleet.Record, keys []fleet.Alias) Place {
+// PlacesOf is where a host is that is known by keys: one place, but for a machine of
+// Azure that was moved to another resource group, which keeps the keys of both.
+func PlacesOf(r *fleet.Record, keys []fleet.Alias) []Place {
 	p := Place{Provider: r.Provider, Account: r.Account, Region: r.Region, Zone: r.Zone}
+	var out []Place
 	for _, a := range keys {
 		if a.Kind == fleet.AliasResource && r.Provider == "azure" {
 			p.Group = strings.ToLower(between(a.Key, "resourceGroups"))
+			if !slices.Contains(out, p) {
+				out = append(out, p)
+			}
 		}
 	}
-	return p
+	if len(out) == 0 {
+		out = []Place{p}
+	}
+	return out
+}
+
+// IsResource says whether the key of a host is a resource id of Azure, as in a
+// listing without vmId.
+func IsResource(key string) bool { return strings.HasPrefix(key, "/subscriptions/") }
+
+// SetOf is the scale set whose own list, not that of machines, names the machine
+// of a resource id; "" is none.
+func SetOf(resource string) string {
+	const set = "/virtualmachinescalesets/"
+	before, after, ok := strings.Cut(resource, set)
+	name, _, of := strings.Cut(after, "/")
+	if !ok || !of {
+		return ""
+	}
+	return before + set + name
 }
 
 // Cut is the place of a level that holds p; false where p does not tell it.

@@ -136,6 +136,7 @@ func (o *Options) serveJSON(w http.ResponseWriter, r *http.Request, op leanfleet
 		fail(w, http.StatusServiceUnavailable, err)
 		return
 	}
+	defer slot.release() // also when the operation panics
 	result, err := op.Run(r.Context(), o.Monitor, request)
 	slot.release() // the client takes the answer as slowly as it likes
 	if err != nil {

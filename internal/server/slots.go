@@ -15,8 +15,8 @@ import (
 const atOnce = 4
 
 // mostPaused is how many answers may wait for clients that do not read, such as
-// a pager; each holds the files it reads and what it had read ahead, some 300 MB
-// for a fleet of a hundred hosts. When there is one more the one that waits
+// a pager; each holds the files it reads and what it had read ahead, some 65 MB
+// for an export of a hundred hosts. When there is one more the one that waits
 // longest is cut off.
 const mostPaused = 4
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,11 +16,15 @@ import (
 // admit finds where the rows of a call belong, and says why they cannot go
 // there. The caller holds appending.
 func (s *Store) admit(c *appendCall, book *inventory.Book) error {
+	var fresh []fleet.Origin
 	for i := range c.parts {
 		p := &c.parts[i]
 		b := p.batch.Batch
-		if err := s.head.noteOrigin(b.Origin); err != nil {
-			return fmt.Errorf("host %s: %w", b.Host, err)
+		if _, known := s.head.origins[b.Origin]; !known && !slices.Contains(fresh, b.Origin) {
+			if n := len(s.head.origins) + len(fresh); n >= maxOrigins {
+				return fmt.Errorf("host %s: origin %q: there are %d others already", b.Host, b.Origin, n)
+			}
+			fresh = append(fresh, b.Origin)
 		}
 		if c.book != nil {
 			book = c.book
@@ -37,6 +42,16 @@ func (s *Store) admit(c *appendCall, book *inventory.Book) error {
 		}
 		if err := s.place(c, i); err != nil {
 			return err
+		}
+	}
+	for _, o := range fresh {
+		s.head.origins[o] = struct{}{}
+	}
+	for i := range c.parts {
+		if b := &c.parts[i].batch; i > 0 && b.Batch.Origin == c.parts[i-1].batch.Batch.Origin {
+			b.Origin = c.parts[i-1].batch.Origin
+		} else {
+			b.Origin = s.head.table.Origin(string(b.Batch.Origin))
 		}
 	}
 	s.head.admitted = append(s.head.admitted, c)
@@ -86,6 +101,9 @@ func (s *Store) place(c *appendCall, part int) error {
 				return err
 			}
 		}
+		if err := s.head.days[day].fits(p.batch.Batch); err != nil {
+			return fmt.Errorf("host %s: day %s: %w", p.batch.Host, day, err)
+		}
 		s.head.count(p.host, day, hi-lo)
 		c.spans = append(c.spans, appendSpan{part, lo, hi, st})
 		if err := s.room(c, p.host, st); err != nil {
@@ -119,33 +137,35 @@ func (s *Store) makeStrip(hh *headHost, on dayfile.Day, from, now int64) (*head.
 	p := s.pin([]*day{stored})
 	defer p.release()
 	if err := p.open(0); err != nil {
-		return nil, fmt.Errorf("day %s cannot be added to: %s: %w; restore the file from a backup", on, p.paths[0], err)
+		return nil, cannotAdd("day "+on.String(), p.paths[0], err)
 	}
-	if err := s.checkUnits(stored.file); err != nil {
-		return nil, fmt.Errorf("day %s: %w", on, err)
-	}
+	other, coarser := s.otherwise(stored.file)
 	base := baseIn(stored.file, hh.key)
-	if st == nil && (base.Over || from > base.Last) {
+	behind := st == nil && (base.Over || from > base.Last)
+	var runs runsOf
+	if !behind || coarser && !base.Over { // it may have values that the configuration cannot tell
+		var err error
+		if runs, err = s.sealedRuns(stored.file, hh.key); errors.Is(err, fleet.ErrImpossible) {
+			return nil, fmt.Errorf("host %s: day %s cannot be added to: what is stored cannot be told as the configuration now defines the metric: %w", hh.key.Host, on, err)
+		} else if err != nil {
+			return nil, cannotAdd("day "+on.String(), p.paths[0], err)
+		}
+	}
+	if behind {
 		if err := s.checkGroups(on, hh, stored.file); err != nil {
 			return nil, err
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return s.head.add(hh, on, base, now), nil
-	}
-	runs, err := s.sealedRuns(stored.file, hh.key)
-	if err != nil {
-		return nil, fmt.Errorf("day %s cannot be added to: %s: %w; restore the file from a backup", on, p.paths[0], err)
-	}
-	if now != ripe {
-		if err := s.head.noteOrigins(runs); err != nil {
-			return nil, fmt.Errorf("day %s: %w", on, err)
-		}
+		st = s.head.add(hh, on, base, now)
+		s.head.days[on].other = other
+		return st, nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if st == nil {
 		st = s.head.add(hh, on, base, now)
+		s.head.days[on].other = other
 	}
 	return st, st.Cover(s.head.table, runs)
 }
@@ -166,8 +186,17 @@ func baseIn(f *dayfile.File, key head.Key) head.Base {
 // runsOf yields rows as runs of one step.
 type runsOf func(yield func(step int32, rows dayfile.Rows) error) error
 
+// cannotAdd says why rows cannot be merged with those of a sealed file.
+func cannotAdd(what, path string, err error) error {
+	if isUnavailable(err) {
+		return fmt.Errorf("%s cannot be added to: %w", what, err)
+	}
+	return fmt.Errorf("%s cannot be added to: %s: %w; restore the file from a backup", what, path, err)
+}
+
 // sealedRuns reads the rows of a key from a sealed file, in the resolutions of
-// the configuration.
+// the configuration; metrics that it does not have in this unit stay as they are.
+// An error that wraps [fleet.ErrImpossible] is of a value that has no place.
 func (s *Store) sealedRuns(f *dayfile.File, key head.Key) (runsOf, error) {
 	lo, hi := f.FindHost(rowKey(key))
 	var scratch dayfile.Scratch
@@ -198,12 +227,33 @@ func (s *Store) sealedRuns(f *dayfile.File, key head.Key) (runsOf, error) {
 	}, nil
 }
 
-// checkUnits refuses to add to a day with a metric whose unit the configuration
-// changed since.
-func (s *Store) checkUnits(f *dayfile.File) error {
+// otherwise finds the metrics of a sealed file whose unit the configuration changed
+// since, and says whether there are some of a coarser resolution than it has now.
+func (s *Store) otherwise(f *dayfile.File) (units []fleet.Metric, coarser bool) {
 	for _, m := range f.Metrics() {
-		if n := s.head.table.Number(m.Name); n >= 0 && s.head.table.Metrics()[n].Unit != m.Unit {
-			return fmt.Errorf("metric %s is stored in %s, the configuration now says %s", m.Name, m.Unit, s.head.table.Metrics()[n].Unit)
+		n := s.head.table.Number(m.Name)
+		if n < 0 {
+			continue
+		}
+		known := s.head.table.Metrics()[n]
+		switch {
+		case known.Unit != m.Unit:
+			units = append(units, m)
+		case m.Resolution() > known.Resolution():
+			coarser = true
+		}
+	}
+	return units, coarser
+}
+
+// fits refuses values of a metric that the day has in another unit.
+func (d *headDay) fits(b *fleet.Batch) error {
+	for i := range d.other {
+		for k := range b.Columns {
+			c := &b.Columns[k]
+			if m := &d.other[i]; c.Metric.Name == m.Name && c.Count() > 0 {
+				return fmt.Errorf("metric %s is stored in %s, the configuration now says %s; leave it out, or give what is measured in the new unit another name", m.Name, m.Unit, c.Metric.Unit)
+			}
 		}
 	}
 	return nil
@@ -217,20 +267,10 @@ func (s *Store) asConfigured(c fleet.Column) (fleet.Column, error) {
 		return c, nil
 	}
 	m := s.head.table.Metrics()[n]
-	if m.Num == c.Metric.Num && m.Den == c.Metric.Den {
+	if m.Unit != c.Metric.Unit {
 		return c, nil
 	}
-	out := fleet.Column{Metric: m, Values: make([]int32, len(c.Values)), Present: c.Present}
-	for i, v := range c.Values {
-		if !c.Has(i) {
-			continue
-		}
-		var err error
-		if out.Values[i], err = m.Scale(c.Metric.Value(int64(v))); err != nil {
-			return c, err
-		}
-	}
-	return out, nil
+	return dayfile.Convert(c, m)
 }
 
 // checkNew says why a day that is not sealed cannot be begun for a host.

@@ -23,6 +23,17 @@ const MaxGroups = 10_000
 // load is: merged with the sealed days and not kept in memory.
 const largeAppend = 4 << 20
 
+const (
+	// largeBytes is the length in the log, at most, from which an append is made as
+	// a load is.
+	largeBytes = 64 << 20
+	// commitBytes is the length, at most, of the calls that share a commit. One that
+	// is longer has a commit of its own.
+	commitBytes = 32 << 20
+	// maxBatchBytes is the most that one batch may take in the log.
+	maxBatchBytes = 1 << 30
+)
+
 // Append stores batches, durable when it returns. Rows go to the head, all of a
 // call or none; callers that come at the same time share a commit.
 func (s *Store) Append(ctx context.Context, batches []fleet.Batch) (fleet.Appended, error) {
@@ -35,6 +46,7 @@ func (s *Store) Append(ctx context.Context, batches []fleet.Batch) (fleet.Append
 	if err != nil {
 		return fleet.Appended{}, fmt.Errorf("append: %w", err)
 	}
+	s.lookAgain(ctx)
 	c, ok := s.calls.Get().(*appendCall)
 	if !ok {
 		c = &appendCall{done: make(chan struct{}, 1)}
@@ -57,9 +69,12 @@ func (s *Store) handOver(c *appendCall, batches []fleet.Batch) (n fleet.Appended
 	if len(c.parts) == 0 {
 		return fleet.Appended{}, true, nil
 	}
-	if c.samples >= largeAppend && !c.groups {
+	if !c.groups && (c.samples >= largeAppend || c.bytes >= largeBytes) {
 		n, err = s.appendAsLoad(c.ctx, batches)
 		return n, true, err
+	}
+	if b := c.long; b != nil {
+		return fleet.Appended{}, true, fmt.Errorf("append: host %s: a batch of %d rows and %d values is too large; append it in pieces", b.Host, len(b.Start), b.Samples())
 	}
 	s.appendsUnderWay.Add(1)
 	defer s.appendsUnderWay.Add(-1)
@@ -101,6 +116,8 @@ type appendCall struct {
 	ctx     context.Context
 	parts   []appendPart
 	samples int
+	bytes   int          // in the log, at most
+	long    *fleet.Batch // one that is too long for the log
 	groups  bool
 
 	added  []head.Added    // hosts that it brings
@@ -163,9 +180,13 @@ func (c *appendCall) prepare(s *Store, batches []fleet.Batch) error {
 		if len(b.Start) > head.MaxRows {
 			return fmt.Errorf("host %s: a batch of %d rows has more than %d; append it in pieces", b.Host, len(b.Start), head.MaxRows)
 		}
+		bytes := len(b.Start)*(10+len(b.Columns)/8) + 16*len(b.Columns) + 5*n
+		if c.bytes += bytes; bytes > maxBatchBytes {
+			c.long = b
+		}
 		c.samples += n
 		c.groups = c.groups || b.Group != ""
-		c.parts = append(c.parts, appendPart{batch: head.Batch{Batch: b, Shape: shape, Origin: s.head.table.Origin(string(b.Origin))}})
+		c.parts = append(c.parts, appendPart{batch: head.Batch{Batch: b, Shape: shape}})
 	}
 	return nil
 }
@@ -233,11 +254,12 @@ func (s *Store) commitAppends() {
 // gather takes the calls that wait. As many callers as there were of late are
 // about to come back: those are waited for, as long as they keep coming.
 func (s *Store) gather(calls []*appendCall, callers int) []*appendCall {
-	idle := 0
-	for len(calls) < appendQueue {
+	idle, bytes := 0, calls[0].bytes
+	for len(calls) < appendQueue && bytes < commitBytes {
 		select {
 		case c := <-s.appends:
 			calls = append(calls, c)
+			bytes += c.bytes
 			idle = 0
 			continue
 		default:

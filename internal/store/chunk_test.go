@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -200,21 +201,21 @@ func TestSpillDamaged(t *testing.T) {
 // TestOrigins: origin texts are parsed as they are joined.
 func TestOrigins(t *testing.T) {
 	metrics := []fleet.Metric{fleet.CPUUsage, fleet.MemoryUsage, fleet.CapacityVCPUs}
-	table := newOriginTable()
-	number := func(o fleet.Origin) uint8 {
+	table := newOriginTable(MaxOrigins)
+	number := func(o fleet.Origin) uint16 {
 		n, err := table.number(o)
 		must(t, err)
 		return n
 	}
 	cloud, agent, other := number(fleet.OriginCloud), number(fleet.OriginAgent), number("elsewhere")
-	f := func(want string, numbers ...uint8) {
+	f := func(want string, numbers ...uint16) {
 		t.Helper()
 		for range 2 {
 			if got := table.join(numbers, metrics); got != want {
 				t.Errorf("%v is %q, not %q", numbers, got, want)
 			}
 		}
-		r, err := newOriginTable().parse(want)
+		r, err := newOriginTable(MaxOrigins).parse(want)
 		if err != nil {
 			t.Errorf("%q: %v", want, err)
 		}
@@ -232,17 +233,17 @@ func TestOrigins(t *testing.T) {
 	if _, err := table.parse("agent;a=b"); err != nil {
 		t.Error(err)
 	}
-	for i := len(table.list); i < 255; i++ {
-		number(fleet.Origin(strings.Repeat("x", i)))
+	for i := len(table.list); i < MaxOrigins; i++ {
+		number(fleet.Origin(strconv.Itoa(i)))
 	}
 	if _, err := table.number("one too many"); err == nil {
-		t.Error("256 origins are taken")
+		t.Error("one origin too many is taken")
 	}
 	if _, err := table.parse("two too many;a=b"); err == nil {
-		t.Error("257 origins are taken")
+		t.Error("two origins too many are taken")
 	}
 	if _, err := table.parse("agent;a=three too many"); err == nil {
-		t.Error("258 origins are taken")
+		t.Error("three origins too many are taken")
 	}
 	for _, bad := range []fleet.Origin{"Agent", "a;b", "a=b", "a b", fleet.Origin(strings.Repeat("x", 65))} {
 		if checkOrigin(bad) == nil {

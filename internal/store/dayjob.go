@@ -34,6 +34,8 @@ type dayJob struct {
 	old     *dayfile.File // nil without a sealed file
 	workers int           // of the file's writer
 	heavy   *sync.Mutex   // held while a host with very many rows is merged
+	// asStored says that metrics stay as the sealed file defines them.
+	asStored bool
 
 	folder  *folder
 	column  map[string]int // the folder's column of a metric name
@@ -129,25 +131,29 @@ func (j *dayJob) oldRuns(from int, id fleet.HostID) (lo, hi int) {
 
 // prepare makes the columns of the day: those of the stored file, then those
 // that arrive, in the order of the metrics. A column that arrives is as the
-// configuration defines it today, any other as the file does.
+// configuration defines it today, any other, and with asStored each that the file
+// has, as the file does.
 func (j *dayJob) prepare() error {
 	var metrics []fleet.Metric
 	j.column = map[string]int{}
 	if j.old != nil {
 		metrics = slices.Clone(j.old.Metrics())
 	}
-	arriving := j.arriving()
-	for _, m := range j.s.head.table.Metrics() { // the configured ones first, in their order
-		if !arriving[m.Name] {
+	table := j.s.head.table.Metrics()
+	for n, arrives := range j.arriving(table) { // the configured ones first, in their order
+		if !arrives {
 			continue
 		}
+		m := table[n]
 		at := slices.IndexFunc(metrics, func(o fleet.Metric) bool { return o.Name == m.Name })
 		switch {
 		case at < 0:
+			m.Column = freeColumn(metrics, m)
 			metrics = append(metrics, m)
 		case metrics[at].Unit != m.Unit:
 			return fmt.Errorf("metric %s is stored in %s, the configuration now says %s", m.Name, metrics[at].Unit, m.Unit)
-		case metrics[at].Num != m.Num || metrics[at].Den != m.Den:
+		case !j.asStored && (metrics[at].Num != m.Num || metrics[at].Den != m.Den):
+			m.Column = freeColumn(metrics, m)
 			metrics[at] = m // stored values are rounded anew
 		}
 	}
@@ -164,31 +170,55 @@ func (j *dayJob) prepare() error {
 			j.shapes[shape] = columns
 		}
 	}
-	j.folder = newFolder(metrics)
+	j.folder = newFolder(metrics, MaxOrigins)
 	return nil
 }
 
-// arriving are the names of the metrics that chunks and strips have.
-func (j *dayJob) arriving() map[string]bool {
-	out := map[string]bool{}
+// freeColumn is the column of a metric, or another one where a metric that is no
+// longer configured has it.
+func freeColumn(metrics []fleet.Metric, m fleet.Metric) string {
+	name := m.Column
+	for slices.ContainsFunc(metrics, func(o fleet.Metric) bool { return o.Column == name && o.Name != m.Name }) {
+		name += "_" + m.Name
+	}
+	return name
+}
+
+// arriving says which metrics, by number, chunks and strips have.
+func (j *dayJob) arriving(table []fleet.Metric) []bool {
+	out := make([]bool, len(table))
 	if j.l != nil && j.kind == ofHosts {
 		for shape := range j.l.days[j.day] {
 			for _, m := range j.l.shapes[shape] {
-				out[j.l.metrics[m].Name] = true
+				out[j.s.head.table.Number(j.l.metrics[m].Name)] = true
 			}
 		}
 	}
-	table := j.s.head.table.Metrics()
-	marks := make([]bool, len(table))
 	for i := range j.strips {
-		j.strips[i].Metrics(marks)
-	}
-	for i, is := range marks {
-		if is {
-			out[table[i].Name] = true
-		}
+		j.strips[i].Metrics(out)
 	}
 	return out
+}
+
+// inDay converts the layer at hand where the file keeps its own resolutions.
+func (j *dayJob) inDay(columns []int) error {
+	for c, at := range columns {
+		l := &j.layer
+		converted, err := dayfile.Convert(fleet.Column{Metric: j.l.metrics[l.metrics[c]], Values: l.values[c], Present: l.present[c]}, j.folder.metrics[at])
+		if err != nil {
+			return err
+		}
+		copy(l.values[c], converted.Values)
+	}
+	return nil
+}
+
+// columnOf is the folder's column of a metric, -1 without one.
+func (j *dayJob) columnOf(m fleet.Metric) int {
+	if at, ok := j.column[m.Name]; ok {
+		return at
+	}
+	return -1
 }
 
 // gather copies the chunks of the next host out of the merger.
@@ -228,8 +258,8 @@ func (j *dayJob) host(id fleet.HostID, lo, hi int, strip *head.Strip) error {
 	if strip != nil && strip.Over {
 		from = hi
 	}
-	if strip != nil && from == hi && len(j.ends) == 0 {
-		return j.asItIs(id, lo, hi, strip)
+	if strip != nil && len(j.ends) == 0 {
+		return j.asItIs(id, lo, from, hi, strip)
 	}
 	if err := j.times(from, hi, strip); err != nil {
 		return err
@@ -238,7 +268,7 @@ func (j *dayJob) host(id fleet.HostID, lo, hi int, strip *head.Strip) error {
 		j.heavy.Lock()
 		defer j.heavy.Unlock()
 		small := j.folder
-		j.folder = newFolder(small.metrics)
+		j.folder = newFolder(small.metrics, MaxOrigins)
 		defer func() {
 			small.counts.add(j.folder.counts)
 			j.folder, j.starts = small, nil
@@ -257,6 +287,11 @@ func (j *dayJob) host(id fleet.HostID, lo, hi int, strip *head.Strip) error {
 		if columns == nil {
 			return fmt.Errorf("%w: shape", errChunk)
 		}
+		if j.asStored {
+			if err := j.inDay(columns); err != nil {
+				return err
+			}
+		}
 		return j.folder.apply(&j.layer, j.l.origins[j.layer.origin], columns)
 	})
 	if err != nil || !j.folder.dirty && (strip == nil || !strip.Changed()) {
@@ -271,8 +306,9 @@ func (j *dayJob) host(id fleet.HostID, lo, hi int, strip *head.Strip) error {
 	})
 }
 
-// asItIs writes a strip that is all there is of its host.
-func (j *dayJob) asItIs(id fleet.HostID, lo, hi int, strip *head.Strip) error {
+// asItIs writes the stored runs [from, hi) of a host and its strip behind them:
+// nothing else came, so there is nothing to merge. Runs before from do not count.
+func (j *dayJob) asItIs(id fleet.HostID, lo, from, hi int, strip *head.Strip) error {
 	if !strip.Changed() {
 		return nil
 	}
@@ -280,6 +316,15 @@ func (j *dayJob) asItIs(id fleet.HostID, lo, hi int, strip *head.Strip) error {
 		return err
 	}
 	j.copied = hi
+	for run := from; run < hi; run++ {
+		rows, err := j.old.Rows(run, &j.scratch)
+		if err != nil {
+			return err
+		}
+		if err := j.out.add(j.old.Runs()[run], rows); err != nil {
+			return err
+		}
+	}
 	for i := range strip.Segments() {
 		if err := j.out.add(dayfile.Run{Host: id, Step: strip.Run(i).Step}, strip.Rows(i, j.s.head.table)); err != nil {
 			return err
@@ -295,7 +340,7 @@ func (j *dayJob) fill(lo, hi int, strip *head.Strip) error {
 		if err != nil {
 			return err
 		}
-		if err := j.folder.load(j.old.Runs()[run], &rows, j.column); err != nil {
+		if err := j.folder.load(j.old.Runs()[run], &rows, j.columnOf); err != nil {
 			return err
 		}
 	}
@@ -304,7 +349,7 @@ func (j *dayJob) fill(lo, hi int, strip *head.Strip) error {
 	}
 	for i := range strip.Segments() {
 		rows := strip.Rows(i, j.s.head.table)
-		if err := j.folder.load(strip.Run(i), &rows, j.column); err != nil {
+		if err := j.folder.load(strip.Run(i), &rows, j.columnOf); err != nil {
 			return err
 		}
 	}
@@ -391,7 +436,7 @@ func newDayWriter(j *dayJob, oldRows int64) (*dayWriter, error) {
 	}
 	d.sum = newSummer(d.file)
 	d.buf = bufio.NewWriterSize(d.sum, 256<<10)
-	opt := dayfile.Options{Workers: j.workers, Groups: j.kind == ofGroups}
+	opt := dayfile.Options{Workers: j.workers, Groups: j.kind == ofGroups, Encoders: &j.s.encoders}
 	hosts := len(j.strips)
 	if j.l != nil {
 		hosts += len(j.l.hosts)

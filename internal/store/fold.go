@@ -12,6 +12,10 @@ import (
 // second. A host's day is merged in memory.
 const MaxRowsPerDay = 864_000
 
+// MaxOrigins is the most different origins that rows of a day may have that a
+// load is merged with.
+const MaxOrigins = 50_000
+
 // folder merges what is known of one host in one day with what arrives, value
 // by value, as if the layers had been written one after another:
 //
@@ -30,8 +34,8 @@ type folder struct {
 	origins *originTable
 
 	starts []int64
-	values [][]int32 // by metric, then row
-	origin [][]uint8 // the same; 0 is no value
+	values [][]int32  // by metric, then row
+	origin [][]uint16 // the same; 0 is no value
 	step   []int32
 	rank   []uint8 // the highest rank in the row
 
@@ -40,7 +44,7 @@ type folder struct {
 
 	rows    []int // rows of the layer at hand
 	entitle []uint8
-	sign    []uint8
+	sign    []uint16
 	out     dayfile.Rows
 	texts   []string
 	flags   [][]bool
@@ -56,11 +60,12 @@ func (c *counts) add(o counts) {
 	c.outranked += o.outranked
 }
 
-func newFolder(metrics []fleet.Metric) *folder {
+// newFolder returns a folder of rows with at most so many different origins.
+func newFolder(metrics []fleet.Metric, origins int) *folder {
 	return &folder{
-		metrics: metrics, origins: newOriginTable(),
-		values: make([][]int32, len(metrics)), origin: make([][]uint8, len(metrics)),
-		sign: make([]uint8, len(metrics)), flags: make([][]bool, len(metrics)),
+		metrics: metrics, origins: newOriginTable(origins),
+		values: make([][]int32, len(metrics)), origin: make([][]uint16, len(metrics)),
+		sign: make([]uint16, len(metrics)), flags: make([][]bool, len(metrics)),
 	}
 }
 
@@ -106,8 +111,8 @@ func (f *folder) locate(starts []int64) []int {
 }
 
 // load takes the rows of a stored run as they are. column gives the folder's
-// column of a metric name.
-func (f *folder) load(run dayfile.Run, rows *dayfile.Rows, column map[string]int) error {
+// column of a metric, below 0 where it has none.
+func (f *folder) load(run dayfile.Run, rows *dayfile.Rows, column func(fleet.Metric) int) error {
 	if len(rows.Start) == 0 {
 		return nil
 	}
@@ -117,8 +122,8 @@ func (f *folder) load(run dayfile.Run, rows *dayfile.Rows, column map[string]int
 	}
 	for c := range rows.Columns {
 		col := &rows.Columns[c]
-		m, ok := column[col.Metric.Name]
-		if !ok {
+		m := column(col.Metric)
+		if m < 0 {
 			return fmt.Errorf("BUG: column %s of the stored day has no place", col.Metric.Name)
 		}
 		if err := f.loadColumn(m, col, rows, at); err != nil {
@@ -132,7 +137,7 @@ func (f *folder) loadColumn(m int, col *fleet.Column, rows *dayfile.Rows, at []i
 	values, origin := f.values[m], f.origin[m]
 	to := f.metrics[m]
 	same := col.Metric.Num == to.Num && col.Metric.Den == to.Den
-	text, number := "", uint8(0)
+	text, number := "", uint16(0)
 	for i, r := range at {
 		if !col.Has(i) {
 			continue
@@ -196,7 +201,7 @@ func (f *folder) apply(l *layer, origin fleet.Origin, column []int) error {
 	return nil
 }
 
-func (f *folder) applyColumn(m int, in []int32, present []bool, at []int, number uint8) {
+func (f *folder) applyColumn(m int, in []int32, present []bool, at []int, number uint16) {
 	values, origin, rank := f.values[m], f.origin[m], f.origins.rank
 	var n counts
 	for i, r := range at {
@@ -227,7 +232,7 @@ func (f *folder) applyColumn(m int, in []int32, present []bool, at []int, number
 	f.counts.add(n)
 }
 
-func (f *folder) applySteps(l *layer, at []int, column []int, number uint8) {
+func (f *folder) applySteps(l *layer, at []int, column []int, number uint16) {
 	for i, r := range at {
 		if f.entitle[i] == mayNotStep || !l.has(i) {
 			continue

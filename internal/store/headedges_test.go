@@ -426,13 +426,13 @@ func TestFutureRows(t *testing.T) {
 	a.check("at the end")
 }
 
-// TestManyOrigins: late rows of a host whose sealed day has as many origins as a
-// day may have are refused, not lost.
+// TestManyOrigins: rows come late to a host whose sealed day has very many
+// origins.
 func TestManyOrigins(t *testing.T) {
 	a := newAppending(t)
 	load, err := a.s.Begin(t.Context())
 	must(t, err)
-	for i := range 255 {
+	for i := range 400 {
 		b := crashBatch("a", 0, 1, 1)
 		b.Start, b.Columns[0].Values = []int64{b.Start[0] + int64(i)*60_000}, []int32{1}
 		b.Origin = fleet.Origin(fmt.Sprintf("source-%d", i))
@@ -445,23 +445,33 @@ func TestManyOrigins(t *testing.T) {
 		for h := range 5 {
 			b := crashBatch("a", 0, 1, 2)
 			b.Start, b.Columns[0].Values = []int64{dayStart + int64(h)*3600_000}, b.Columns[0].Values[:1]
-			if _, err := a.s.Append(t.Context(), []fleet.Batch{b}); err == nil || !strings.Contains(err.Error(), "origin") {
-				t.Errorf("%v", err)
-			}
+			a.append(b)
 		}
 	}
 	a.check("afterwards")
+	must(t, a.s.Seal(t.Context()))
+	a.check("sealed")
 }
 
 // TestOriginsComeAndGo: origins count while the head has rows of them.
 func TestOriginsComeAndGo(t *testing.T) {
 	a := newAppending(t)
-	for i := range maxOrigins + 50 {
-		b := crashBatch("a", i, 1, 1)
+	for i := range maxOrigins + 2500 {
+		b := crashBatch("a", i/2500, 1, 1)
+		b.Start, b.Columns[0].Values = []int64{b.Start[0] + int64(i%2500)*1000}, b.Columns[0].Values[:1]
 		b.Origin = fleet.Origin(fmt.Sprintf("source-%d", i))
 		a.append(b)
-		if i%50 == 49 {
+		if i%2500 == 2499 {
 			must(t, a.s.Seal(t.Context()))
 		}
 	}
+	for i := range maxOrigins {
+		b := crashBatch("a", 20, 1, 1)
+		b.Origin = fleet.Origin(fmt.Sprintf("more-%d", i))
+		b.Start, b.Columns[0].Values = []int64{b.Start[0] + int64(i)*1000}, b.Columns[0].Values[:1]
+		if _, err := a.s.Append(t.Context(), []fleet.Batch{b}); err != nil && i < maxOrigins/2 {
+			t.Fatal(err)
+		}
+	}
+	a.refused("there are 10000 others already", fleet.Batch{Host: "b", Origin: "one-too-many", Start: []int64{dayStart}, Step: 1, Columns: []fleet.Column{{Metric: fleet.CPUUsage, Values: []int32{1}}}})
 }

@@ -42,7 +42,6 @@ type headState struct {
 	commits  uint64
 
 	folder *folder
-	column map[string]int // the folder's column of a metric
 	layer  layer
 	starts []int64
 	// samples counts values that came; looked is what it was when the sealer
@@ -84,6 +83,11 @@ type headDay struct {
 	// err says why the day cannot be answered: its sealed file could not be read
 	// when rows were to be merged with it.
 	err error
+	// again says that it was for want of a file that could be opened.
+	again bool
+	// other are metrics that the sealed file has in another unit than the
+	// configuration.
+	other []fleet.Metric
 }
 
 const ripe = math.MinInt64
@@ -244,6 +248,9 @@ func (h *headState) unclear(day dayfile.Day) error {
 		return nil
 	}
 	if d := h.days[day]; d != nil && d.err != nil {
+		if d.again {
+			return d.err
+		}
 		return fmt.Errorf("%w; then open the store again", d.err)
 	}
 	return nil
@@ -390,7 +397,7 @@ func (h *headState) mergeBy(f *folder, st *head.Strip, b *head.Batch, lo, hi int
 	h.starts = f.starts
 	for i := from; i < to; i++ {
 		rows := st.Rows(i, h.table)
-		if err := f.load(st.Run(i), &rows, h.column); err != nil {
+		if err := f.load(st.Run(i), &rows, h.table.AddMetric); err != nil {
 			return counts{}, err
 		}
 	}
@@ -416,54 +423,19 @@ func (h *headState) mergeBy(f *folder, st *head.Strip, b *head.Batch, lo, hi int
 	return f.counts, st.Splice(h.table, from, to, len(f.starts), f.emit)
 }
 
-// fold returns a folder with a column for each metric, by number.
+// fold returns a folder with a column for each metric, by number. What it
+// remembers of origins is forgotten once it is much.
 func (h *headState) fold() *folder {
 	metrics := h.table.Metrics()
-	if h.folder == nil || len(h.folder.metrics) != len(metrics) || len(h.folder.origins.list) > maxOrigins || len(h.starts) > heavyRows {
-		h.folder, h.starts = newFolder(metrics), nil
-		h.column = make(map[string]int, len(metrics))
-		for i, m := range metrics {
-			h.column[m.Name] = i
-		}
+	if h.folder == nil || len(h.folder.metrics) != len(metrics) || h.folder.origins.much() || len(h.starts) > heavyRows {
+		h.folder, h.starts = newFolder(metrics, math.MaxUint16), nil
 	}
 	return h.folder
 }
 
-// maxOrigins is how many different origins the head takes: a day has room for
-// 255, those of its sealed file included.
-const maxOrigins = 200
-
-// noteOrigin says whether there is room for an origin.
-func (h *headState) noteOrigin(o fleet.Origin) error {
-	if _, ok := h.origins[o]; ok {
-		return nil
-	}
-	if len(h.origins) == maxOrigins {
-		return fmt.Errorf("origin %q: there are %d others already", o, maxOrigins)
-	}
-	h.origins[o] = struct{}{}
-	return nil
-}
-
-// noteOrigins is noteOrigin for rows that are read from a sealed file.
-func (h *headState) noteOrigins(rows runsOf) error {
-	return rows(func(_ int32, r dayfile.Rows) error {
-		last := ""
-		for i := range r.Start {
-			text := r.OriginOf(i)
-			if i > 0 && text == last {
-				continue
-			}
-			last = text
-			for _, o := range originsOf(text) {
-				if err := h.noteOrigin(o); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
-	})
-}
+// maxOrigins is how many different origins the head takes. Those of sealed rows
+// do not count until late rows come to them.
+const maxOrigins = 10_000
 
 // forgetOrigins forgets origins that no row of the head has any more, once there
 // are many. The caller holds appending and mu, and no call is under way.

@@ -136,7 +136,7 @@ func dumpDay(t testing.TB, f *dayfile.File, but map[fleet.HostID]bool, out model
 
 func dumpRows(t testing.TB, host fleet.HostID, step int32, rows dayfile.Rows, out model) {
 	t.Helper()
-	table := newOriginTable()
+	table := newOriginTable(MaxOrigins)
 	for r, start := range rows.Start {
 		row := modelRow{step, map[string]int32{}, map[string]fleet.Origin{}}
 		parsed, err := table.parse(rows.OriginOf(r))

@@ -7,40 +7,47 @@ import (
 	"github.com/leanfleet/leanfleet/fleet"
 )
 
-// originTable numbers origins, so that each value's origin is a byte. Number 0
+// originTable numbers origins, so that each value's origin is two bytes. Number 0
 // stands for no value.
 type originTable struct {
-	list []fleet.Origin // list[i] has number i+1
-	rank []uint8        // by number; rank[0] is 0, origins rank from 1
-	num  map[fleet.Origin]uint8
+	limit int
+	list  []fleet.Origin // list[i] has number i+1
+	rank  []uint8        // by number; rank[0] is 0, origins rank from 1
+	num   map[fleet.Origin]uint16
 	// parsed and joined remember the texts of sealed files.
 	parsed map[string]rowOrigin
 	joined map[string]string
+	key    []byte
 }
 
 // rowOrigin is the origin text of a row, parsed: a default and what differs.
 type rowOrigin struct {
-	common uint8
-	other  map[string]uint8 // by metric name
+	common uint16
+	other  map[string]uint16 // by metric name
 }
 
-func newOriginTable() *originTable {
+func newOriginTable(limit int) *originTable {
 	return &originTable{
-		rank: []uint8{0}, num: map[fleet.Origin]uint8{},
+		limit: limit, rank: []uint8{0}, num: map[fleet.Origin]uint16{},
 		parsed: map[string]rowOrigin{}, joined: map[string]string{},
 	}
 }
 
+// much says whether the table remembers so much that a new one had better begin.
+func (t *originTable) much() bool {
+	return len(t.list) > 200 || len(t.parsed)+len(t.joined) > 10_000
+}
+
 // number returns the number of an origin.
-func (t *originTable) number(o fleet.Origin) (uint8, error) {
+func (t *originTable) number(o fleet.Origin) (uint16, error) {
 	if n, ok := t.num[o]; ok {
 		return n, nil
 	}
-	if len(t.list) == 255 {
-		return 0, fmt.Errorf("more than 255 origins, the last being %q", o)
+	if len(t.list) == t.limit {
+		return 0, fmt.Errorf("more than %d origins, the last being %q", t.limit, o)
 	}
 	t.list = append(t.list, o)
-	n := uint8(len(t.list))
+	n := uint16(len(t.list))
 	t.num[o] = n
 	t.rank = append(t.rank, uint8(o.Rank()+1))
 	return n, nil
@@ -77,7 +84,7 @@ func (t *originTable) parse(text string) (rowOrigin, error) {
 			return r, err
 		}
 		if r.other == nil {
-			r.other = map[string]uint8{}
+			r.other = map[string]uint16{}
 		}
 		r.other[metric] = n
 	}
@@ -98,11 +105,15 @@ func originsOf(text string) (out []fleet.Origin) {
 
 // join writes the origin text of a row. numbers has the origin of each metric, 0
 // where the row has no value. The highest-ranked origin is the row's own.
-func (t *originTable) join(numbers []uint8, metrics []fleet.Metric) string {
-	if text, ok := t.joined[string(numbers)]; ok {
+func (t *originTable) join(numbers []uint16, metrics []fleet.Metric) string {
+	t.key = t.key[:0]
+	for _, n := range numbers {
+		t.key = append(t.key, byte(n), byte(n>>8))
+	}
+	if text, ok := t.joined[string(t.key)]; ok {
 		return text
 	}
-	var common uint8
+	var common uint16
 	for _, n := range numbers {
 		if n != 0 && (common == 0 || t.higher(n, common)) {
 			common = n
@@ -118,12 +129,12 @@ func (t *originTable) join(numbers []uint8, metrics []fleet.Metric) string {
 			fmt.Fprintf(&b, ";%s=%s", metrics[i].Name, t.list[n-1])
 		}
 	}
-	t.joined[string(numbers)] = b.String()
+	t.joined[string(t.key)] = b.String()
 	return b.String()
 }
 
 // higher orders two origins by rank, those of equal rank by name.
-func (t *originTable) higher(a, b uint8) bool {
+func (t *originTable) higher(a, b uint16) bool {
 	if t.rank[a] != t.rank[b] {
 		return t.rank[a] > t.rank[b]
 	}

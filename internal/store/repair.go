@@ -76,6 +76,60 @@ func (s *Store) headAgain(ctx context.Context, days []target) error {
 	return nil
 }
 
+// lookAgain reads the log of the head again where days could not be answered for
+// want of a sealed file that could be opened, and now it can be. Where a write is
+// being made true, the next one to come looks.
+func (s *Store) lookAgain(ctx context.Context) {
+	var days []target
+	s.mu.RLock()
+	if s.head.damaged > 0 && !s.closed && s.broken == nil {
+		for on, d := range s.head.days {
+			if d.again {
+				days = append(days, target{ofHosts, on}, target{ofGroups, on})
+			}
+		}
+	}
+	s.mu.RUnlock()
+	if len(days) == 0 {
+		return
+	}
+	if !s.opensAll(days) {
+		return
+	}
+	select {
+	case s.writing <- struct{}{}:
+		defer func() { <-s.writing }()
+	default:
+		return
+	}
+	s.appending.Lock()
+	defer s.appending.Unlock()
+	s.mu.RLock()
+	closed := s.closed
+	s.mu.RUnlock()
+	if !closed {
+		_ = s.headAgain(ctx, days) // the store says what it could not do
+	}
+}
+
+// opensAll says whether the files of days can be opened, all at once: reading the
+// log again takes a few more.
+func (s *Store) opensAll(days []target) bool {
+	spare, err := s.fs.Open(s.dbPath())
+	if err != nil {
+		return false
+	}
+	defer func() { _ = spare.Close() }()
+	for _, t := range days {
+		p, err := s.pinStored(t)
+		if err != nil {
+			return false
+		}
+		defer p.release()
+	}
+	return true
+}
+
 // openAgain reads what a store that is open has, but for the generation that it
 // writes to, which it takes over.
 func (s *Store) openAgain(ctx context.Context, current *head.Generation) error {
@@ -121,8 +175,8 @@ func (s *Store) damagedOf(ctx context.Context, k kind, deep bool) (found []FileP
 			return nil, nil, err
 		}
 		err := p.open(i)
-		if unavailable(p.errs[i]) {
-			return nil, nil, p.errs[i]
+		if isUnavailable(err) {
+			return nil, nil, err
 		}
 		if err == nil && deep {
 			err = d.verify(d.fd)

@@ -30,6 +30,7 @@ const (
 // Seal moves what the head has of all days into their sealed files, those of
 // today too.
 func (s *Store) Seal(ctx context.Context) error {
+	s.lookAgain(ctx)
 	unlock, err := s.lockWrites(ctx)
 	if err != nil {
 		return fmt.Errorf("seal: %w", err)
@@ -215,6 +216,7 @@ func (s *Store) sealDue() {
 
 // sealOnce seals what is due, and writes down the hosts that appends brought.
 func (s *Store) sealOnce(ctx context.Context) error {
+	s.lookAgain(ctx)
 	due := s.due()
 	s.mu.RLock()
 	brought := s.brought

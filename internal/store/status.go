@@ -79,6 +79,7 @@ type FileProblem struct {
 // Status describes the store. It reads the end of every day file that is not
 // open, and no page.
 func (s *Store) Status() (Status, error) {
+	s.lookAgain(context.Background())
 	v, err := s.look(ofHosts, fleet.Window{})
 	if err != nil {
 		return Status{}, fmt.Errorf("status: %w", err)
@@ -105,7 +106,9 @@ func (s *Store) Status() (Status, error) {
 	s.countLog(st.Head)
 	for _, x := range []*view{v, groups} {
 		for _, d := range x.openAll() {
-			if d.Err != nil {
+			if isUnavailable(d.Err) {
+				st.Problems = append(st.Problems, d.Err.Error())
+			} else if d.Err != nil {
 				st.Damaged = append(st.Damaged, FileProblem{d.Path, d.Err.Error()})
 			}
 		}

@@ -16,6 +16,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/leanfleet/leanfleet/fleet"
+	"github.com/leanfleet/leanfleet/internal/store/dayfile"
 	"github.com/leanfleet/leanfleet/internal/store/scan"
 	"github.com/leanfleet/leanfleet/inventory"
 )
@@ -110,6 +111,7 @@ type Store struct {
 	appendsUnderWay atomic.Int64
 	calls           sync.Pool // of appendCall: callers of one row are many
 	memory          scan.Memory
+	encoders        dayfile.Encoders
 	quit            chan struct{} // closed to end the committer, which closes committed
 	committed       chan struct{}
 	wake            chan struct{} // tells the sealer to look
@@ -208,12 +210,17 @@ func (s *Store) openReader(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.locateDays()
+	return s.openLogged(ctx, st)
+}
+
+// locateDays finds the files of days where renames are pending.
+func (s *Store) locateDays() {
 	for k := range kinds {
 		for _, d := range s.days[k] {
 			d.path = s.pathOf(k, d)
 		}
 	}
-	return s.openHead(ctx, st)
 }
 
 func (s *Store) openWriter(ctx context.Context) error {
@@ -249,7 +256,7 @@ func (s *Store) openWriter(ctx context.Context) error {
 	if err := s.recover(ctx); err != nil {
 		return err
 	}
-	if err := s.openHead(ctx, st); err != nil {
+	if err := s.openLogged(ctx, st); err != nil {
 		return err
 	}
 	if err := s.writeBook(); err != nil {
@@ -301,6 +308,7 @@ func (s *Store) readState() (state, error) {
 	book.ClearTouched()
 	s.book, s.stated, s.generation, s.records, s.pending = book, book, st.generation, st.records, st.pending
 	for k := range kinds {
+		s.days[k] = nil
 		for _, e := range st.days[k] {
 			s.days[k] = append(s.days[k], &day{dayEntry: e, kind: k, path: filepath.Join(s.dirOf(k.dir()), target{k, e.Day}.name())})
 		}

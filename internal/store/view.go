@@ -138,7 +138,7 @@ func (p *pinned) open(i int) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return errors.New("the file is missing")
 		}
-		return err
+		return &unavailableError{err}
 	}
 	d := p.days[i]
 	d.parse.Lock()
@@ -167,18 +167,33 @@ func (d *day) read() (*dayfile.File, error) {
 	return f, nil
 }
 
-// unavailable is the error of a file that is there but cannot be opened: too
+// unavailableError is the error of a file that is there but cannot be opened: too
 // many open files, no permission. It says nothing about what the file holds.
-func (p *pinned) unavailable() error {
-	for _, err := range p.errs {
-		if unavailable(err) {
+type unavailableError struct{ err error }
+
+func (e *unavailableError) Error() string { return e.err.Error() }
+func (e *unavailableError) Unwrap() error { return e.err }
+
+func isUnavailable(err error) bool {
+	var e *unavailableError
+	return errors.As(err, &e)
+}
+
+// unavailable is the error of a file that the view needs and that cannot be
+// opened, its own or one that rows of the head were to be merged with.
+func (v *view) unavailable() error {
+	for _, err := range v.errs {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
+		}
+	}
+	for i := range v.head {
+		if isUnavailable(v.head[i].err) {
+			return v.head[i].err
 		}
 	}
 	return nil
 }
-
-func unavailable(err error) bool { return err != nil && !errors.Is(err, fs.ErrNotExist) }
 
 // openAll reads the ends of all pinned files, several at once, and returns what
 // questions are answered from, the rows of the head among it.
@@ -292,6 +307,7 @@ func (s *Store) snapshot(ctx context.Context) (*inventory.Book, error) {
 // the state of the moment its answer begins to be read.
 func (s *Store) Profiles(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Profile, error] {
 	return func(yield func(fleet.Profile, error) bool) {
+		s.lookAgain(ctx)
 		v, err := s.look(kindOfQuery(q), q.Window)
 		if err != nil {
 			yield(fleet.Profile{}, fmt.Errorf("profiles: %w", err))
@@ -310,6 +326,7 @@ func (s *Store) Profiles(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Pro
 // state of the moment its answer begins to be read.
 func (s *Store) Series(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Series, error] {
 	return func(yield func(fleet.Series, error) bool) {
+		s.lookAgain(ctx)
 		v, err := s.look(kindOfQuery(q), q.Window)
 		if err != nil {
 			yield(fleet.Series{}, fmt.Errorf("series: %w", err))

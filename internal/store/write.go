@@ -2,12 +2,14 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"sort"
 	"sync"
 
+	"github.com/leanfleet/leanfleet/fleet"
 	"github.com/leanfleet/leanfleet/internal/store/dayfile"
 	"github.com/leanfleet/leanfleet/internal/store/head"
 	"github.com/leanfleet/leanfleet/inventory"
@@ -181,7 +183,7 @@ func (s *Store) pinStored(t target) (*pinned, error) {
 		p = s.pin([]*day{stored})
 		if err := p.open(0); err != nil {
 			p.release()
-			return nil, fmt.Errorf("%s cannot be added to: %s: %w; restore the file from a backup", t.label(), p.paths[0], err)
+			return nil, cannotAdd(t.label(), p.paths[0], err)
 		}
 	}
 	return p, nil
@@ -259,7 +261,7 @@ func (w *write) stageFiles(ctx context.Context, files []target) error {
 }
 
 func (w *write) stageFile(ctx context.Context, t target, workers int, heavy *sync.Mutex) (*stagedDay, counts, error) {
-	job := &dayJob{s: w.s, l: w.l, target: t, gen: w.gen, workers: workers, heavy: heavy, strips: w.strips[t]}
+	job := dayJob{s: w.s, l: w.l, target: t, gen: w.gen, workers: workers, heavy: heavy, strips: w.strips[t]}
 	p, err := w.s.pinStored(t)
 	if err != nil {
 		return nil, counts{}, err
@@ -268,11 +270,19 @@ func (w *write) stageFile(ctx context.Context, t target, workers int, heavy *syn
 	if len(p.days) > 0 {
 		job.old = p.days[0].file
 	}
-	var cursors []cursor
-	if w.l != nil && t.kind == ofHosts {
-		cursors = w.l.cursorsOf(t.day)
+	run := func(job dayJob) (*stagedDay, counts, error) {
+		var cursors []cursor
+		if w.l != nil && t.kind == ofHosts {
+			cursors = w.l.cursorsOf(t.day)
+		}
+		return job.run(ctx, w.rank, cursors)
 	}
-	return job.run(ctx, w.rank, cursors)
+	staged, n, err := run(job)
+	if errors.Is(err, fleet.ErrImpossible) { // what is stored cannot be told in the resolution of the configuration
+		job.asStored = true
+		return run(job)
+	}
+	return staged, n, err
 }
 
 // catchUp stages those days of a load again that appends went to since. The

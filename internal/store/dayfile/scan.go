@@ -33,7 +33,7 @@ func (f *File) Scan(metric fleet.Metric, lo, hi int, s *Scratch, yield func(run 
 			continue
 		}
 		if own := f.index.metrics[at]; !sameResolution(own, metric) {
-			c, err := inResolution(&fleet.Column{Metric: own, Values: values}, metric)
+			c, err := Convert(fleet.Column{Metric: own, Values: values}, metric)
 			if err != nil {
 				return fmt.Errorf("host %s: %w", f.index.runs[run].Host, err)
 			}

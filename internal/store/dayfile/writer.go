@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -25,6 +26,32 @@ type Options struct {
 	Workers int
 	// Groups says that rows are of process groups; see [File.Grouped].
 	Groups bool
+	// Encoders are used by one file after the other; nil makes them anew.
+	Encoders *Encoders
+}
+
+// Encoders keep what encoding takes, a few megabytes for each worker, from file to
+// file, until the memory is wanted for something else. The zero Encoders are
+// ready, and may be used by several files at once.
+type Encoders struct{ pool sync.Pool }
+
+// get returns an encoder for files of a layout.
+func (x *Encoders) get(l *layout) (*encoder, error) {
+	if x != nil {
+		if e, ok := x.pool.Get().(*encoder); ok {
+			e.layout = l
+			return e, nil
+		}
+	}
+	return newEncoder(l)
+}
+
+// put takes an encoder back that nobody uses.
+func (x *Encoders) put(e *encoder) {
+	if x != nil {
+		e.layout = nil
+		x.pool.Put(e)
+	}
 }
 
 func (o Options) complete() (Options, error) {
@@ -236,9 +263,12 @@ func (w *Writer) match(host fleet.HostID, rows *Rows) error {
 		case len(c.Values) != n || c.Present != nil && len(c.Present) != n:
 			return fmt.Errorf("host %s: metric %s has %d values and %d marks for %d rows", host, c.Metric.Name, len(c.Values), len(c.Present), n)
 		}
-		c, err := inResolution(c, w.layout.metrics[at])
-		if err != nil {
-			return fmt.Errorf("host %s: %w", host, err)
+		if !sameResolution(c.Metric, w.layout.metrics[at]) {
+			converted, err := Convert(*c, w.layout.metrics[at])
+			if err != nil {
+				return fmt.Errorf("host %s: %w", host, err)
+			}
+			c = &converted
 		}
 		if negative(c) {
 			return fmt.Errorf("host %s: metric %s: %w: a value is negative", host, c.Metric.Name, fleet.ErrImpossible)
@@ -280,23 +310,24 @@ func negative(c *fleet.Column) bool {
 	return false
 }
 
-// inResolution is the column with values in the resolution of a metric of the
-// same name: files keep the resolution they were written with.
-func inResolution(c *fleet.Column, m fleet.Metric) (*fleet.Column, error) {
+// Convert returns a column with its values in the resolution of a metric of the
+// same name: files keep the resolution they were written with. Another unit is an
+// error, and so is a value that has no place, which wraps [fleet.ErrImpossible].
+func Convert(c fleet.Column, m fleet.Metric) (fleet.Column, error) {
+	if c.Metric.Unit != m.Unit {
+		return c, fmt.Errorf("metric %s is in %q, not in %q", m.Name, c.Metric.Unit, m.Unit)
+	}
 	if sameResolution(c.Metric, m) {
 		return c, nil
 	}
-	if c.Metric.Unit != m.Unit {
-		return nil, fmt.Errorf("metric %s is in %q, not in %q", m.Name, c.Metric.Unit, m.Unit)
-	}
-	out := &fleet.Column{Metric: m, Values: make([]int32, len(c.Values)), Present: c.Present}
+	out := fleet.Column{Metric: m, Values: make([]int32, len(c.Values)), Present: c.Present}
 	for i, v := range c.Values {
 		if !c.Has(i) {
 			continue
 		}
 		scaled, err := m.Scale(c.Metric.Value(int64(v)))
 		if err != nil {
-			return nil, err
+			return c, err
 		}
 		out.Values[i] = scaled
 	}
@@ -316,7 +347,7 @@ func (w *Writer) flush() error {
 		return err
 	}
 	if w.made < w.opt.Workers {
-		e, err := newEncoder(w.layout)
+		e, err := w.opt.Encoders.get(w.layout)
 		if err != nil {
 			return err
 		}
@@ -409,6 +440,9 @@ func (w *Writer) finish() error {
 	}
 	if err := w.settle(0); err != nil {
 		return err
+	}
+	for ; w.made > 0; w.made-- { // no row group is being encoded
+		w.opt.Encoders.put(<-w.encoders)
 	}
 	end, err := tail(w.offset, &w.index, w.layout, w.groups)
 	if err != nil {

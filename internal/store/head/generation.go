@@ -175,39 +175,75 @@ func (g *Generation) read(ctx context.Context, d *decoder, added func(*Added) er
 	})
 }
 
+// Definitions are the metrics that generations tell of, each as the last of them
+// defines it that has it.
+func Definitions(ctx context.Context, o Options, numbers []uint64) ([]fleet.Metric, error) {
+	o.ReadOnly = true
+	at := map[string]int{}
+	var out []fleet.Metric
+	for _, n := range numbers {
+		path := filepath.Join(o.Dir, Name(n))
+		db, err := openFile(ctx, path, o)
+		if err != nil {
+			return nil, fmt.Errorf("open %s: %w", path, err)
+		}
+		d := &decoder{table: NewTable(nil), learn: true}
+		g := &Generation{db: db}
+		err = g.read(ctx, d, func(*Added) error { return nil }, func(*Rows) error { return nil })
+		if err = errors.Join(err, db.Close()); err != nil {
+			return nil, fmt.Errorf("read %s: %w", path, err)
+		}
+		for _, m := range d.table.Metrics() {
+			if i, ok := at[m.Name]; ok {
+				out[i] = m
+				continue
+			}
+			at[m.Name] = len(out)
+			out = append(out, m)
+		}
+	}
+	return out, nil
+}
+
 // Writable says whether records can be added.
 func (g *Generation) Writable() bool { return !g.foreign && !g.db.IsReadOnly() }
 
 // Path is the path of the file.
 func (g *Generation) Path() string { return g.path }
 
-// AddHost adds to the next record that rows brought a host.
+// AddHost adds to the next commit that rows brought a host.
 func (g *Generation) AddHost(a *Added) { g.enc.added(a) }
 
-// Add adds a batch, under the host it is of, to the next record. Nothing of
+// Add adds a batch, under the host it is of, to the next commit. Nothing of
 // it is kept.
 func (g *Generation) Add(k Key, b *Batch) { g.enc.rows(k, b) }
 
-// Forget takes back what was added to the next record.
+// Forget takes back what was added to the next commit.
 func (g *Generation) Forget() { g.enc.forget() }
 
-// Commit makes the next record durable. When it fails, what was added is
+// Commit makes durable what was added, all of it or nothing: in one transaction,
+// and in several records where it is long. When it fails, what was added is
 // forgotten; uncertain says that nobody knows whether it was written.
 func (g *Generation) Commit() (uncertain bool, err error) {
 	if g.enc.empty() {
 		return false, nil
 	}
-	record := g.enc.finish()
+	records := g.enc.finish()
 	err = g.db.Update(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(bucketRecords)
 		b.FillPercent = 1 // records come in order
-		return b.Put(binary.BigEndian.AppendUint64(nil, g.next), record)
+		for i, record := range records {
+			if err := b.Put(binary.BigEndian.AppendUint64(nil, g.next+uint64(i)), record); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		g.enc.forget()
 		return g.has(g.next), fmt.Errorf("write %s: %w", g.path, err)
 	}
-	g.next++
+	g.next += uint64(len(records))
 	g.enc.begin()
 	return false, nil
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/leanfleet/leanfleet/fleet"
 )
 
-// A record of the log is what one commit wrote:
+// A record of the log is what one commit wrote, or, of a long one, a part of it:
 //
 //	CRC-32C of the rest (4 bytes, little-endian), then items, each a kind and fields
 //
@@ -55,6 +55,11 @@ type Added struct {
 // ErrRecord is wrapped when a record of the log is not what was written.
 var ErrRecord = errors.New("a record is damaged")
 
+// ErrDefinition is wrapped when the table that the log is read by defines a metric
+// otherwise than the log does, in another unit or in a resolution in which a
+// value has no place, or does not know it.
+var ErrDefinition = errors.New("a metric is defined otherwise")
+
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // codes are the numbers of a generation, as far as they are committed.
@@ -65,8 +70,8 @@ type codes struct {
 	hosts   []Key
 }
 
-// encoder writes records. What a record introduces is forgotten when it is not
-// committed.
+// encoder writes the records of a commit. What they introduce is forgotten when
+// it is not committed.
 type encoder struct {
 	table  *Table
 	codes  codes
@@ -74,7 +79,8 @@ type encoder struct {
 	shape  map[*Shape]int
 	origin map[fleet.Origin]int
 	host   map[Key]int
-	mark   [4]int // lengths of codes when the record began
+	mark   [4]int   // lengths of codes when the commit began
+	full   [][]byte // records of the commit before the one at hand
 	b      []byte
 }
 
@@ -96,13 +102,25 @@ func newEncoder(t *Table, c codes) *encoder {
 	return e
 }
 
-// begin begins a record.
+// begin begins a commit.
 func (e *encoder) begin() {
 	e.mark = [4]int{len(e.codes.metrics), len(e.codes.shapes), len(e.codes.origins), len(e.codes.hosts)}
+	e.full = nil
+	if cap(e.b) > keepBytes {
+		e.b = nil
+	}
 	e.b = append(e.b[:0], 0, 0, 0, 0)
 }
 
-// forget takes back what the record introduced, and begins another one.
+const (
+	// recordBytes is the length behind which a record ends and the commit goes on
+	// in another one: bbolt takes no value of 2 GiB, and readers hold one.
+	recordBytes = 16 << 20
+	// keepBytes is how much memory is kept from commit to commit.
+	keepBytes = 4 << 20
+)
+
+// forget takes back what the commit introduced, and begins another one.
 func (e *encoder) forget() {
 	c := &e.codes
 	for _, m := range c.metrics[e.mark[0]:] {
@@ -121,14 +139,31 @@ func (e *encoder) forget() {
 	e.begin()
 }
 
-// finish returns the record.
-func (e *encoder) finish() []byte {
-	binary.LittleEndian.PutUint32(e.b, crc32.Checksum(e.b[4:], castagnoli))
-	return e.b
+// cut ends the record at hand if it is long.
+func (e *encoder) cut() {
+	if len(e.b) < recordBytes {
+		return
+	}
+	e.full = append(e.full, sign(e.b))
+	e.b = make([]byte, 4, keepBytes)
 }
 
-// empty says that the record has no item.
-func (e *encoder) empty() bool { return len(e.b) == 4 }
+// sign puts the checksum before the items of a record.
+func sign(record []byte) []byte {
+	binary.LittleEndian.PutUint32(record, crc32.Checksum(record[4:], castagnoli))
+	return record
+}
+
+// finish returns the records.
+func (e *encoder) finish() [][]byte {
+	if len(e.b) == 4 {
+		return e.full
+	}
+	return append(e.full, sign(e.b))
+}
+
+// empty says that the commit has no item.
+func (e *encoder) empty() bool { return len(e.b) == 4 && len(e.full) == 0 }
 
 func (e *encoder) uint(n uint64) { e.b = binary.AppendUvarint(e.b, n) }
 
@@ -214,7 +249,13 @@ func (e *encoder) added(a *Added) {
 
 // rows writes a batch under a key.
 func (e *encoder) rows(k Key, b *Batch) {
-	host, shape, origin := e.hostOf(k), e.shapeOf(b.Shape), e.originOf(b.Batch.Origin)
+	e.cut()
+	columns := b.Columns
+	as := b.Shape
+	if _, known := e.shape[as]; !known && len(e.codes.shapes) >= maxShapes {
+		as, columns = e.table.all, e.wide(b)
+	}
+	host, shape, origin := e.hostOf(k), e.shapeOf(as), e.originOf(b.Batch.Origin)
 	e.b = append(e.b, itemRows)
 	e.uint(uint64(host))
 	e.uint(uint64(shape))
@@ -223,9 +264,9 @@ func (e *encoder) rows(k Key, b *Batch) {
 	e.uint(uint64(len(b.Start)))
 	e.uint(uint64(b.Start[0]))
 	if len(b.Start) == 1 {
-		for i := range b.Columns {
-			c := &b.Columns[i]
-			if c.Present != nil && !c.Present[0] {
+		for i := range columns {
+			c := &columns[i]
+			if c.Values == nil || c.Present != nil && !c.Present[0] {
 				e.b = append(e.b, 0)
 				continue
 			}
@@ -234,9 +275,23 @@ func (e *encoder) rows(k Key, b *Batch) {
 		return
 	}
 	e.b = appendStarts(e.b, b.Start)
-	for i := range b.Columns {
-		e.b = appendColumn(e.b, b.Columns[i].Values, b.Columns[i].Present)
+	for i := range columns {
+		if columns[i].Values == nil {
+			e.b = append(e.b, colNone)
+			continue
+		}
+		e.b = appendColumn(e.b, columns[i].Values, columns[i].Present)
 	}
+}
+
+// wide are the columns of a batch among those of all metrics: where a source
+// sends ever other ones, its rows are written so, and not each with its shape.
+func (e *encoder) wide(b *Batch) []fleet.Column {
+	columns := make([]fleet.Column, len(e.table.all.Metrics))
+	for i, m := range b.Shape.Metrics {
+		columns[m] = b.Columns[i]
+	}
+	return columns
 }
 
 func appendStarts(b []byte, starts []int64) []byte {
@@ -280,6 +335,7 @@ type decoder struct {
 	table *Table
 	codes codes
 	other map[int][2]fleet.Metric // by number of a metric of another resolution: as written, as known
+	learn bool                    // metrics are taken as they are written
 	d     []byte
 	bad   bool
 
@@ -366,10 +422,17 @@ func (d *decoder) metric() error {
 		d.bad = true
 		return nil
 	}
-	n := d.table.AddMetric(m)
+	if d.learn {
+		d.codes.metrics = append(d.codes.metrics, d.table.AddMetric(m))
+		return nil
+	}
+	n := d.table.Number(m.Name)
+	if n < 0 {
+		return fmt.Errorf("%w: metric %s is stored, the configuration does not have it any more", ErrDefinition, m.Name)
+	}
 	known := d.table.Metrics()[n]
 	if known.Unit != m.Unit {
-		return fmt.Errorf("metric %s is stored in %s, the configuration now says %s", m.Name, m.Unit, known.Unit)
+		return fmt.Errorf("%w: metric %s is stored in %s, the configuration now says %s", ErrDefinition, m.Name, m.Unit, known.Unit)
 	}
 	if known.Num != m.Num || known.Den != m.Den {
 		if d.other == nil {
@@ -534,7 +597,7 @@ func (d *decoder) inResolution() error {
 			}
 			var err error
 			if c.Values[k], err = as[1].Scale(as[0].Value(int64(c.Values[k]))); err != nil {
-				return fmt.Errorf("host %s: %w", b.Host, err)
+				return fmt.Errorf("%w: host %s: %w", ErrDefinition, b.Host, err)
 			}
 		}
 	}

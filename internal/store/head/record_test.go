@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -131,7 +132,7 @@ func TestGenerationRoundTrip(t *testing.T) {
 
 // TestOtherDefinitions: values are rounded anew where the configuration changed
 // a resolution, such a generation is not written on, and a change of the unit is
-// refused; a metric that is no longer configured is kept as it was.
+// refused, and so is one that is no longer configured; what they were is told.
 func TestOtherDefinitions(t *testing.T) {
 	o := testOptions(t)
 	queue := fleet.Metric{Name: "queue", Unit: fleet.UnitCount, Num: 1, Den: 10, Exact: true, Column: "queue", Digits: 1}
@@ -163,18 +164,127 @@ func TestOtherDefinitions(t *testing.T) {
 		t.Errorf("%+v, writable %v", rows, g.Writable())
 	}
 	_ = g.Close()
-	o.Table = newTestTable()
-	g, _, rows = readAll(t, o, 1)
-	if len(rows) != 1 || rows[0].Columns[0].Metric != queue || !g.Writable() {
-		t.Errorf("%+v, writable %v", rows, g.Writable())
+	f := func(table *Table, want string) {
+		t.Helper()
+		o.Table = table
+		_, err = Open(context.Background(), o, 1, nil, nil)
+		if !errors.Is(err, ErrDefinition) || !contains(err.Error(), want) || !contains(err.Error(), Name(1)) {
+			t.Errorf("%v", err)
+		}
 	}
-	_ = g.Close()
+	f(newTestTable(), "metric queue is stored, the configuration does not have it any more")
+	finer.Den = 1 << 40
+	f(with(finer), "host a: queue: impossible value")
 	other := queue
 	other.Unit = fleet.UnitCores
-	o.Table = with(other)
-	_, err = Open(context.Background(), o, 1, nil, nil)
-	if err == nil || !contains(err.Error(), "metric queue is stored in count, the configuration now says cores") || !contains(err.Error(), Name(1)) {
+	f(with(other), "metric queue is stored in count, the configuration now says cores")
+	metrics, err := Definitions(context.Background(), o, []uint64{1})
+	if err != nil || !slices.Equal(metrics, []fleet.Metric{queue}) {
+		t.Errorf("%+v, %v", metrics, err)
+	}
+	if _, err := Definitions(context.Background(), o, []uint64{1, 2}); err == nil || !contains(err.Error(), Name(2)) {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestManyShapes: a source that sends ever other metrics grows neither the table
+// nor what a generation remembers; its rows are read back as they were.
+func TestManyShapes(t *testing.T) {
+	o := testOptions(t)
+	g, err := Create(context.Background(), o, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []fleet.Batch
+	strip := &Strip{Host: "a"}
+	at := int64(0)
+	for i := 1; i <= 6000; i++ {
+		b := fleet.Batch{Host: "a", Step: 1000}
+		for range 1 + i%2 {
+			at += 1000
+			b.Start = append(b.Start, at)
+		}
+		for m, metric := range o.Table.Metrics() {
+			if i>>m&1 == 1 {
+				b.Columns = append(b.Columns, fleet.Column{Metric: metric, Values: []int32{int32(i), int32(m)}[:len(b.Start)]})
+			}
+		}
+		shape, err := o.Table.ShapeOf(&b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		batch := Batch{Batch: &b, Shape: shape}
+		strip.Push(o.Table, &batch, 0, len(b.Start))
+		g.Add(Key{Host: "a"}, &batch)
+		want = append(want, plain(&b))
+	}
+	if _, err := g.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(o.Table.shapes) + len(o.Table.sets) + len(g.enc.codes.shapes); n > 3*maxShapes+1 {
+		t.Errorf("%d shapes and sets", n)
+	}
+	if n := len(strip.tail.set.from); n > maxShapes {
+		t.Errorf("%d shapes of a set", n)
+	}
+	if err := g.Close(); err != nil {
+		t.Fatal(err)
+	}
+	o.Table = newTestTable()
+	g, _, rows := readAll(t, o, 1)
+	defer func() { _ = g.Close() }()
+	for i := range rows { // those that are wide say of most columns that they have nothing
+		rows[i].Columns = slices.DeleteFunc(rows[i].Columns, func(c fleet.Column) bool { return c.Count() == 0 })
+		slices.SortFunc(want[i].Columns, func(a, b fleet.Column) int { return o.Table.Number(a.Metric.Name) - o.Table.Number(b.Metric.Name) })
+	}
+	if diff := cmp.Diff(want, rows, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("(-written +read):\n%.2000s", diff)
+	}
+}
+
+// TestLongCommit: a long commit is several records in one transaction, and when
+// it fails none of them.
+func TestLongCommit(t *testing.T) {
+	o := testOptions(t)
+	g, err := Create(context.Background(), o, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := fleet.Batch{Host: "a", Step: 1000, Columns: []fleet.Column{{Metric: o.Table.Metrics()[0]}}}
+	for i := range int64(1 << 20) {
+		b.Start = append(b.Start, i*1000+i%3)
+		b.Columns[0].Values = append(b.Columns[0].Values, int32(i*7919%1e6))
+	}
+	shape, err := o.Table.ShapeOf(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	add := func() {
+		for i := range 8 {
+			g.Add(Key{Host: fleet.HostID(strconv.Itoa(i))}, &Batch{Batch: &b, Shape: shape})
+		}
+	}
+	add()
+	if n := len(g.enc.full); n < 1 {
+		t.Fatalf("%d records are full", n)
+	}
+	g.Forget()
+	if !g.enc.empty() {
+		t.Error("something is left")
+	}
+	add()
+	if _, err := g.Commit(); err != nil || g.next < 2 || cap(g.enc.b) > keepBytes {
+		t.Errorf("%d records, %d bytes kept, %v", g.next, cap(g.enc.b), err)
+	}
+	add()
+	_ = g.db.Close()
+	if _, err := g.Commit(); err == nil || !g.enc.empty() || len(g.enc.codes.hosts) != 8 {
+		t.Errorf("after a failure: %v, %d hosts", err, len(g.enc.codes.hosts))
+	}
+	g, _, rows := readAll(t, o, 1)
+	defer func() { _ = g.Close() }()
+	if len(rows) != 8 || !slices.Equal(rows[7].Start, b.Start) || !slices.Equal(rows[7].Columns[0].Values, b.Columns[0].Values) || g.next < 2 {
+		t.Errorf("%d batches in %d records", len(rows), g.next)
 	}
 }
 
@@ -303,7 +413,7 @@ func FuzzRecord(f *testing.F) {
 			f.Fatal(err)
 		}
 		e.rows(Key{"a", "nginx"}, &Batch{Batch: b, Shape: shape})
-		f.Add(slices.Clone(e.finish()[4:]))
+		f.Add(slices.Clone(e.finish()[0][4:]))
 	}
 	f.Add([]byte("b"))
 	f.Fuzz(func(t *testing.T, items []byte) {
@@ -331,7 +441,7 @@ func FuzzRecord(f *testing.F) {
 		}
 		var got []fleet.Batch
 		back := &decoder{table: table}
-		err = back.record(again.finish(), nil, func(r *Rows) error { got = append(got, plain(r.Batch.Batch)); return nil })
+		err = back.record(again.finish()[0], nil, func(r *Rows) error { got = append(got, plain(r.Batch.Batch)); return nil })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -138,16 +138,16 @@ func (s *Strip) Origins(numbers map[uint32]struct{}) {
 	}
 }
 
-// Metrics marks the metrics, by number, that segments have columns of.
+// Metrics marks the metrics, by number, that rows have values of.
 func (s *Strip) Metrics(marks []bool) {
 	for _, c := range s.chunks {
-		for _, m := range c.set.metrics {
-			marks[m] = true
+		for i, m := range c.set.metrics {
+			marks[m] = marks[m] || c.count(i) > 0
 		}
 	}
 	if s.n > 0 {
-		for _, m := range s.tail.set.metrics {
-			marks[m] = true
+		for i, m := range s.tail.set.metrics {
+			marks[m] = marks[m] || slices.ContainsFunc(s.tail.columns[i][:s.n], func(v int32) bool { return v >= 0 })
 		}
 	}
 }

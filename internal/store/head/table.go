@@ -11,19 +11,33 @@ import (
 	"github.com/leanfleet/leanfleet/fleet"
 )
 
-// Table numbers what rows have in common: metrics, sets of them, origins. It
-// only grows, and may be used by several goroutines.
+// Table numbers what rows have in common: metrics, sets of them, origins. Numbers
+// are never given back. It may be used by several goroutines.
 type Table struct {
 	known   int // metrics that batches may have
+	all     *Shape
 	mu      sync.RWMutex
 	metrics []fleet.Metric
-	byName  map[string]int
-	shapes  map[string]*Shape
+	byName  map[string]int // of those that are known
+	defined map[definition]int
+	shapes  map[string]*Shape // some; where they are very many all are forgotten
 	sets    map[string]*Set
 	origins []string
 	number  map[string]uint32
 	recent  atomic.Pointer[Shape] // the shape found last
 }
+
+// definition is what the values of a metric mean.
+type definition struct {
+	name     string
+	unit     fleet.Unit
+	num, den int64
+}
+
+func definitionOf(m fleet.Metric) definition { return definition{m.Name, m.Unit, m.Num, m.Den} }
+
+// maxShapes is how many shapes, and sets, are remembered.
+const maxShapes = 1024
 
 // Shape is the metrics of a batch's columns, in the order of the batch.
 type Shape struct {
@@ -50,15 +64,18 @@ func (s *Set) column(metric int) int {
 }
 
 // NewTable returns a table that knows metrics, numbered in their order. Only
-// they may be written; others, which files tell of, can be added to be read.
+// they may be written; others, and the same ones defined otherwise, which files
+// tell of, can be added to be read.
 func NewTable(metrics []fleet.Metric) *Table {
 	t := &Table{
-		known: len(metrics), metrics: slices.Clone(metrics), byName: map[string]int{},
+		known: len(metrics), metrics: slices.Clone(metrics), byName: map[string]int{}, defined: map[definition]int{},
 		shapes: map[string]*Shape{}, sets: map[string]*Set{}, number: map[string]uint32{},
 	}
+	numbers := make([]int, len(metrics))
 	for i, m := range metrics {
-		t.byName[m.Name] = i
+		t.byName[m.Name], t.defined[definitionOf(m)], numbers[i] = i, i, i
 	}
+	t.all = t.shape(numbers)
 	return t
 }
 
@@ -69,7 +86,7 @@ func (t *Table) Metrics() []fleet.Metric {
 	return t.metrics[:len(t.metrics):len(t.metrics)]
 }
 
-// Number returns the number of a metric, -1 when the table does not know it.
+// Number returns the number of a metric that is known, -1 when it is not.
 func (t *Table) Number(name string) int {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -79,16 +96,33 @@ func (t *Table) Number(name string) int {
 	return -1
 }
 
-// AddMetric returns the number of a metric and adds it if it is new. One of the
-// same name is taken as the same.
+// Named returns the numbers of all metrics of a name, however they are defined.
+func (t *Table) Named(name string) (numbers []int) {
+	for n, m := range t.Metrics() {
+		if m.Name == name {
+			numbers = append(numbers, n)
+		}
+	}
+	return numbers
+}
+
+// AddMetric returns the number of a metric with this unit and resolution, and
+// adds it if it is new.
 func (t *Table) AddMetric(m fleet.Metric) int {
+	d := definitionOf(m)
+	t.mu.RLock()
+	n, ok := t.defined[d]
+	t.mu.RUnlock()
+	if ok {
+		return n
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if n, ok := t.byName[m.Name]; ok {
+	if n, ok := t.defined[d]; ok {
 		return n
 	}
 	t.metrics = append(t.metrics, m)
-	t.byName[m.Name] = len(t.metrics) - 1
+	t.defined[d] = len(t.metrics) - 1
 	return len(t.metrics) - 1
 }
 
@@ -176,8 +210,23 @@ func (t *Table) shape(numbers []int) *Shape {
 	for _, n := range numbers {
 		s.metrics = append(s.metrics, t.metrics[n])
 	}
+	t.forget()
 	t.shapes[key] = s
 	return s
+}
+
+// forget makes room for a shape or a set. Who has one goes on with it; only that
+// two are the same is then to be found out by looking at them. The caller holds
+// mu.
+func (t *Table) forget() {
+	if max(len(t.shapes), len(t.sets)) < maxShapes {
+		return
+	}
+	clear(t.shapes)
+	clear(t.sets)
+	if t.all != nil {
+		t.shapes[keyOf(t.all.Metrics)] = t.all
+	}
 }
 
 func keyOf(numbers []int) string {
@@ -206,6 +255,7 @@ func (t *Table) set(sorted []int) *Set {
 	for i, m := range sorted {
 		s.at[m] = int16(min(i, math.MaxInt16))
 	}
+	t.forget()
 	t.sets[key] = s
 	return s
 }
@@ -242,6 +292,9 @@ func (s *Set) columnsOf(shape *Shape) []int {
 	list := make([]int, len(s.metrics))
 	for i, m := range s.metrics {
 		list[i] = slices.Index(shape.Metrics, m)
+	}
+	if len(s.from) >= maxShapes {
+		clear(s.from)
 	}
 	s.from[shape] = list
 	return list

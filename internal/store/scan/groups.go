@@ -61,7 +61,7 @@ func (p *plan) groupSeries(ctx context.Context, yield func(fleet.Series, error) 
 				s.Group = group
 				return yield(s, err)
 			}
-			if !p.emit(h, samples, tell) {
+			if !p.emit(h, slices.Values(samples), tell) {
 				return
 			}
 		}
@@ -168,7 +168,7 @@ func (w *worker) groupDay(d *DayView, h *host, group string) []sample {
 			out = w.sealedGroup(d, h, id+"\x00"+fleet.HostID(group), out)
 		}
 		if strip != nil {
-			out = w.headSamples(strip, h, out)
+			out = w.headSamples(d, strip, h, out)
 		}
 		if len(out) > before {
 			told++

@@ -1,10 +1,12 @@
 package scan
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/leanfleet/leanfleet/fleet"
+	"github.com/leanfleet/leanfleet/internal/store/dayfile"
 	"github.com/leanfleet/leanfleet/internal/store/head"
 )
 
@@ -32,16 +34,24 @@ type headBuffer struct {
 	starts           []int64
 }
 
-// headRows are the rows of a segment of a strip.
-func (w *worker) headRows(s *head.Strip, i int) runRows {
+// headRows are the rows of a segment of a strip. Where the metric was defined
+// otherwise when they came, they are converted as those of sealed files are.
+func (w *worker) headRows(d *DayView, s *head.Strip, i int) runRows {
 	p := w.plan
-	metric := p.query.Metric.Name
-	if p.query.Metric.Derived() {
-		metric = p.ratio.Name
-	}
 	table := p.view.Table
 	r := runRows{run: s.Run(i)}
-	r.values, r.present = s.Values(i, table.Number(metric), &w.head.values)
+	for _, n := range p.inHead {
+		if r.values, r.present = s.Values(i, n, &w.head.values); len(r.values) == 0 {
+			continue
+		}
+		c, err := dayfile.Convert(fleet.Column{Metric: table.Metrics()[n], Values: r.values}, p.stored())
+		if err != nil {
+			w.note(*d, fmt.Errorf("host %s: %w", s.Host, err))
+			return runRows{run: r.run}
+		}
+		r.values = c.Values
+		break
+	}
 	if !r.run.Regular {
 		w.head.starts = s.Starts(i, w.head.starts[:0])
 		r.starts = w.head.starts
@@ -83,24 +93,24 @@ func (w *worker) headDay(d *DayView, hosts []host, states []*state) {
 			continue
 		}
 		if s := d.strip(hosts[i].id); s != nil {
-			w.addStrip(s, states[i])
+			w.addStrip(d, s, states[i])
 		}
 	}
 }
 
-func (w *worker) addStrip(s *head.Strip, to *state) {
+func (w *worker) addStrip(d *DayView, s *head.Strip, to *state) {
 	for k := range s.Segments() {
-		if r := w.headRows(s, k); len(r.values) > 0 {
+		if r := w.headRows(d, s, k); len(r.values) > 0 {
 			w.plan.addRun(to, r)
 		}
 	}
 }
 
 // headSamples appends what the head has of a host's id on a day.
-func (w *worker) headSamples(s *head.Strip, h *host, out []sample) []sample {
+func (w *worker) headSamples(d *DayView, s *head.Strip, h *host, out []sample) []sample {
 	derived := w.plan.query.Metric.Derived()
 	for i := range s.Segments() {
-		r := w.headRows(s, i)
+		r := w.headRows(d, s, i)
 		if len(r.values) == 0 {
 			continue
 		}

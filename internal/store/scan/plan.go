@@ -121,6 +121,17 @@ type plan struct {
 	hosts  []host
 	// ratio and capacity are the columns of a derived metric.
 	ratio, capacity fleet.Metric
+	// inHead are the numbers of the metric that is read, as it was defined one
+	// time or another, in the head.
+	inHead []int
+}
+
+// stored is the metric that is read.
+func (p *plan) stored() fleet.Metric {
+	if p.query.Metric.Derived() {
+		return p.ratio
+	}
+	return p.query.Metric
 }
 
 // host is a host with a matching record.
@@ -145,6 +156,9 @@ func newPlan(v View, q fleet.Query) (*plan, error) {
 		if p.capacity, err = v.Metrics.Lookup(q.Metric.Capacity); err != nil {
 			return nil, err
 		}
+	}
+	if v.Table != nil {
+		p.inHead = v.Table.Named(p.stored().Name)
 	}
 	step := q.Step
 	if step == "" {

@@ -142,6 +142,8 @@ type worker struct {
 	errs    []error
 	rows    rowBuffer
 	head    headBuffer
+	held    []held     // of the hosts of a block of series
+	oneDay  [][]sample // of the same, before they are held
 }
 
 func newWorker(p *plan, d *damageList) *worker {

@@ -31,9 +31,12 @@ func Series(ctx context.Context, v View, q fleet.Query) iter.Seq2[fleet.Series, 
 		}
 		w := newWorker(p, &damageList{seen: map[dayfile.Day]bool{}})
 		size := p.seriesBlock()
-		for first := 0; first < len(p.hosts); first += size {
-			hosts := p.hosts[first:min(first+size, len(p.hosts))]
-			samples, ok := w.read(ctx, hosts)
+		for first, end := 0, 0; first < len(p.hosts); first = end {
+			if end = min(first+size, len(p.hosts)); first == 0 {
+				end = 1 // there are those who only ask whether there is any sample
+			}
+			hosts := p.hosts[first:end]
+			ok := w.read(ctx, hosts)
 			if !ok {
 				yield(fleet.Series{}, ctx.Err())
 				return
@@ -45,7 +48,7 @@ func Series(ctx context.Context, v View, q fleet.Query) iter.Seq2[fleet.Series, 
 			}
 			w.errs = nil
 			for i := range hosts {
-				if !p.emit(&hosts[i], samples[i], yield) {
+				if !p.emit(&hosts[i], w.held[i].all, yield) {
 					return
 				}
 			}
@@ -54,10 +57,10 @@ func Series(ctx context.Context, v View, q fleet.Query) iter.Seq2[fleet.Series, 
 }
 
 // seriesBlock is how many hosts are read at once: three pages' worth, less for
-// long windows, so that about 400,000 samples are held: an export reads twenty
-// metrics along with each other.
+// long windows, so that about 200,000 samples are held, a megabyte: an export reads
+// twenty metrics along with each other.
 func (p *plan) seriesBlock() int {
-	return max(1, min(blockHosts, 400000/(1440*max(1, len(p.days)))))
+	return max(1, min(blockHosts, 200000/(1440*max(1, len(p.days)))))
 }
 
 // sample is one value in time.
@@ -67,11 +70,20 @@ type sample struct {
 }
 
 // read collects the samples of some hosts in time order.
-func (w *worker) read(ctx context.Context, hosts []host) ([][]sample, bool) {
-	out := make([][]sample, len(hosts))
+func (w *worker) read(ctx context.Context, hosts []host) bool {
+	for len(w.held) < len(hosts) {
+		w.held, w.oneDay = append(w.held, held{}), append(w.oneDay, nil)
+	}
+	for i := range hosts {
+		w.held[i].reset()
+	}
+	out := w.oneDay[:len(hosts)]
 	for _, d := range w.plan.days {
 		if ctx.Err() != nil {
-			return nil, false
+			return false
+		}
+		for i := range out {
+			out[i] = out[i][:0]
 		}
 		if d.File == nil && len(d.Head) == 0 {
 			continue
@@ -91,11 +103,14 @@ func (w *worker) read(ctx context.Context, hosts []host) ([][]sample, bool) {
 				continue
 			}
 			if s := d.strip(hosts[i].id); s != nil {
-				out[i] = w.headSamples(s, &hosts[i], out[i])
+				out[i] = w.headSamples(&d, s, &hosts[i], out[i])
 			}
 		}
+		for i := range out {
+			w.held[i].add(out[i])
+		}
 	}
-	return out, true
+	return true
 }
 
 // mergedSamples returns a day of a host merged from several, in time order.
@@ -115,7 +130,7 @@ func (w *worker) mergedSamples(d DayView, h *host) []sample {
 			}
 		}
 		if s := d.strip(id); s != nil {
-			all[0] = w.headSamples(s, h, all[0])
+			all[0] = w.headSamples(&d, s, h, all[0])
 		}
 		if len(all[0]) > before {
 			members++
@@ -215,7 +230,7 @@ func (p *plan) addSample(s *state, x sample) {
 }
 
 // emit yields a host's samples in blocks cut at records and changes of step.
-func (p *plan) emit(h *host, samples []sample, yield func(fleet.Series, error) bool) bool {
+func (p *plan) emit(h *host, samples iter.Seq[sample], yield func(fleet.Series, error) bool) bool {
 	var s fleet.Series
 	record := -1
 	send := func() bool {
@@ -223,7 +238,7 @@ func (p *plan) emit(h *host, samples []sample, yield func(fleet.Series, error) b
 		s.Start, s.Values = s.Start[:0], s.Values[:0]
 		return ok
 	}
-	for _, x := range samples {
+	for x := range samples {
 		i, r := p.pieceAt(x.start), h.recordAt(x.start)
 		if i == len(p.pieces) || x.start < p.pieces[i].from || x.value < 0 || !h.holds(r, x.start) {
 			continue
