@@ -60,8 +60,11 @@ func (d engineDirectory) Host(key string, at time.Time) (inventory.Host, error) 
 type History interface {
 	// Address is what it is called, without secrets.
 	Address() string
-	// Statements says what its hosts are.
-	Statements(ctx context.Context) ([]fleet.Statement, error)
+	// Statements says what the selected of its hosts are.
+	Statements(ctx context.Context, sel fleet.Selector) ([]fleet.Statement, error)
+	// Notes says what a reader should know of its data in a window: that its
+	// samples begin later.
+	Notes(ctx context.Context, w fleet.Window) ([]string, error)
 	// Days tells how many host-days of a window there are, and yields those that
 	// done does not name, day by day, then by host. A day that is not over is
 	// yielded always. With verify the engine counts what was copied, and a
@@ -115,7 +118,9 @@ type CopyResult struct {
 	Inventory fleet.PutResult `json:"inventory"`
 	// Wrong are host-days whose copy differs from what the engine counts; they
 	// are not stored, and another copy tries them again.
-	Wrong   []string `json:"wrong,omitempty"`
+	Wrong []string `json:"wrong,omitempty"`
+	// Notes say what the engine lacks of the window.
+	Notes   []string `json:"notes,omitempty"`
 	Seconds float64  `json:"seconds"`
 }
 
@@ -139,12 +144,15 @@ func (m *Monitor) Copy(ctx context.Context, req CopyRequest) (CopyResult, error)
 		return CopyResult{}, err
 	}
 	r := CopyResult{From: from.Address(), Window: q.Window}
-	statements, err := from.Statements(ctx)
+	statements, err := from.Statements(ctx, q.Hosts)
 	if err != nil {
 		return r, fmt.Errorf("read the hosts of %s: %w", r.From, err)
 	}
 	if r.Inventory, err = m.store.PutRecords(ctx, statements, m.put(fleet.Put{Origin: fleet.OriginScrape, Why: "copied from " + r.From})); err != nil {
 		return r, err
+	}
+	if r.Notes, err = from.Notes(ctx, q.Window); err != nil {
+		return r, fmt.Errorf("read %s: %w", r.From, err)
 	}
 	have, err := m.copied(ctx, q, req.Again)
 	if err != nil {

@@ -79,12 +79,38 @@ func (m *Monitor) TagHosts(ctx context.Context, req TagRequest) (ChangeResult, e
 	return m.state(ctx, req.Hosts, req.Select, s, fleet.Put{Effective: req.Effective, Correct: req.Correct, Why: req.Why})
 }
 
-// RenameHost states that a host has another name.
+// RenameHost states that a host has another name. The name of another host that
+// is not terminated then is refused: it would lose it without a word.
 func (m *Monitor) RenameHost(ctx context.Context, req RenameRequest) (ChangeResult, error) {
 	if req.Name == "" {
 		return ChangeResult{}, fleet.BadRequest(errors.New("rename: the new name is empty"))
 	}
+	if err := m.nameIsFree(ctx, req); err != nil {
+		return ChangeResult{}, err
+	}
 	return m.state(ctx, []string{req.Host}, "", fleet.Statement{Record: fleet.Record{Name: req.Name}}, fleet.Put{Effective: req.Effective, Why: req.Why})
+}
+
+// nameIsFree refuses a name that another host bears when it would change hands.
+func (m *Monitor) nameIsFree(ctx context.Context, req RenameRequest) error {
+	at := req.Effective
+	if at.IsZero() {
+		at = m.options.Clock()
+	}
+	ids, err := m.identify(ctx, []string{req.Host}, "", at)
+	if err != nil {
+		return err
+	}
+	records, err := m.store.Records(ctx, fleet.Selector{}, fleet.Window{Start: at, End: at.Add(time.Millisecond)})
+	if err != nil {
+		return fmt.Errorf("rename %s: %w", req.Host, err)
+	}
+	for _, r := range records {
+		if !slices.Contains(ids, r.Host) && r.Name == req.Name && r.State != fleet.StateTerminated {
+			return fmt.Errorf("rename %s: host %s is called %s already; rename or retire that one first, or merge the two if they are one machine", req.Host, r.Host, req.Name)
+		}
+	}
+	return nil
 }
 
 // RetireHosts states that hosts are gone for good: they are charged and

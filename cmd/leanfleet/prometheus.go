@@ -13,11 +13,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/leanfleet/leanfleet"
+	"github.com/leanfleet/leanfleet/chargeback"
 	"github.com/leanfleet/leanfleet/fleet"
 	"github.com/leanfleet/leanfleet/internal/cloudcli"
 	"github.com/leanfleet/leanfleet/internal/config"
@@ -25,6 +27,7 @@ import (
 	"github.com/leanfleet/leanfleet/internal/report"
 	"github.com/leanfleet/leanfleet/inventory"
 	"github.com/leanfleet/leanfleet/prom/source"
+	"github.com/leanfleet/leanfleet/rightsizing"
 )
 
 // engineFlags say which engine is asked in place of the data directory.
@@ -90,7 +93,7 @@ func prometheus(c *config.Config, address string, settings map[string]string, no
 		}
 		address = p.URL
 	}
-	o := source.Options{URL: address, Now: now, Retries: 2, Timeout: time.Duration(p.Timeout), Step: time.Duration(p.Step), Schema: string(p.Schema),
+	o := source.Options{URL: address, Now: now, Timeout: time.Duration(p.Timeout), Step: time.Duration(p.Step), Schema: string(p.Schema),
 		Matchers: p.Matchers, HostLabel: p.HostLabel, DedupLabels: p.DedupLabels, Fields: maps.Clone(p.Fields), DropLabels: p.DropLabels, AllowPartial: p.AllowPartial}
 	if address == p.URL {
 		o.Headers, o.Username, o.PasswordFile, o.BearerTokenFile = p.Headers, p.Username, p.PasswordFile, p.BearerTokenFile
@@ -125,6 +128,10 @@ func (a *app) operateElsewhere(ctx context.Context, op leanfleet.Operation, requ
 	if err != nil {
 		return nil, usage(err)
 	}
+	var asked discovery
+	if a.engine.explain {
+		o.Asked = asked.add
+	}
 	o.Types = leanfleet.NominalTypes()
 	if o.Book, err = a.engineBook(ctx, o.Types); err != nil {
 		return nil, err
@@ -142,7 +149,7 @@ func (a *app) operateElsewhere(ctx context.Context, op leanfleet.Operation, requ
 	}
 	began := time.Now()
 	if a.engine.explain {
-		return a.explainQueries(ctx, op, request, s, settings)
+		return a.explainQueries(ctx, op, request, s, settings, &asked)
 	}
 	settings.Engine = s
 	m, err := leanfleet.Open(ctx, settings)
@@ -215,7 +222,7 @@ func (a *app) engineNotes(ctx context.Context, s *source.Source, result any) {
 		}
 		return nil
 	}
-	w, ok := field("Window").(fleet.Window)
+	w, ok := windowOf(result)
 	if !ok {
 		return
 	}
@@ -238,6 +245,46 @@ func (a *app) engineNotes(ctx context.Context, s *source.Source, result any) {
 	for _, n := range notes {
 		a.note("%s.", strings.TrimSuffix(n, "."))
 	}
+}
+
+// windowOf is the time that an answer is about; false of one that is of no range.
+func windowOf(result any) (fleet.Window, bool) {
+	switch r := result.(type) {
+	case chargeback.Result:
+		return periodOf(r.Period), true
+	case chargeback.ExplainResult:
+		return periodOf(r.Period), true
+	case rightsizing.BacktestResult:
+		if len(r.Windows) == 0 {
+			return fleet.Window{}, false
+		}
+		w := r.Windows[0].Train
+		for i := range r.Windows {
+			for _, x := range []fleet.Window{r.Windows[i].Train, r.Windows[i].Test} {
+				if x.Start.Before(w.Start) {
+					w.Start = x.Start
+				}
+				if x.End.After(w.End) {
+					w.End = x.End
+				}
+			}
+		}
+		return w, true
+	}
+	f := reflect.ValueOf(result).FieldByName("Window")
+	if !f.IsValid() {
+		return fleet.Window{}, false
+	}
+	w, ok := f.Interface().(fleet.Window)
+	return w, ok
+}
+
+// periodOf is a chargeback's period as far as it is charged.
+func periodOf(p chargeback.Period) fleet.Window {
+	if p.ChargedUntil != nil {
+		return fleet.Window{Start: p.Start, End: *p.ChargedUntil}
+	}
+	return fleet.Window{Start: p.Start, End: p.End}
 }
 
 // typesNote says how many hosts have no type, and so no price.
@@ -306,6 +353,8 @@ func withHint(err error) error {
 		hint = "prometheus.timeout in the configuration is how long one request may take; a shorter --range, or fewer hosts (-l), ask for less."
 	case strings.Contains(err.Error(), "x509: certificate signed by unknown authority"):
 		hint = "prometheus.ca_file in the configuration names the certificates of an authority of your own."
+	case strings.Contains(err.Error(), "x509: certificate is valid for"), strings.Contains(err.Error(), "x509: cannot validate certificate for"):
+		hint = "prometheus.server_name in the configuration is the name that its certificate is for."
 	case strings.Contains(err.Error(), "HTTP response to HTTPS client"):
 		hint = "It speaks http://, not https://."
 	default:
@@ -328,8 +377,23 @@ func rankNote(bound float64) []string {
 // errExplained ends a verb whose queries were printed.
 var errExplained = &exitError{code: exitDone}
 
+// lookedFor is the method of a plan that only looks for hosts.
+const lookedFor source.Method = "discovery"
+
+// discovery collects what was asked to find hosts.
+type discovery struct {
+	mu      sync.Mutex
+	queries []source.PlannedQuery
+}
+
+func (d *discovery) add(q source.PlannedQuery) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.queries = append(d.queries, q)
+}
+
 // explainQueries prints what an operation would ask of an engine.
-func (a *app) explainQueries(ctx context.Context, op leanfleet.Operation, request any, s *source.Source, settings leanfleet.Options) (any, error) {
+func (a *app) explainQueries(ctx context.Context, op leanfleet.Operation, request any, s *source.Source, settings leanfleet.Options, asked *discovery) (any, error) {
 	p := &planned{Source: s}
 	settings.Engine = p
 	m, err := leanfleet.Open(ctx, settings)
@@ -342,6 +406,9 @@ func (a *app) explainQueries(ctx context.Context, op leanfleet.Operation, reques
 	if err := m.Close(); err != nil {
 		return nil, err
 	}
+	if len(p.plans) == 0 { // hosts are looked for, and nothing else
+		p.plans = []source.Plan{{Address: s.Address(), Method: lookedFor, Queries: asked.queries}}
+	}
 	if err := a.printPlans(p.plans); err != nil {
 		return nil, err
 	}
@@ -353,17 +420,26 @@ func (a *app) printPlans(plans []source.Plan) error {
 		return report.WriteJSON(a.out, plans)
 	}
 	for _, p := range plans {
+		if p.Method == lookedFor {
+			fmt.Fprintf(a.out, "%s: only hosts are looked for\n", p.Address)
+			a.printQueries(p.Queries)
+			continue
+		}
 		fmt.Fprintf(a.out, "%s (%s, %s): %s, about %s samples, read by %s, rank error %.4g\n", p.Address, p.Engine, p.Schema,
 			plural(int64(p.Hosts), "host"), report.FormatCount(p.Samples), p.Method, p.RankError)
-		for _, q := range p.Queries {
-			step := ""
-			if q.Step > 0 {
-				step = ", step " + q.Step.String()
-			}
-			fmt.Fprintf(a.out, "  %d x %s from %s to %s%s\n    %s\n", q.Times, q.Path, q.Start.Format(time.RFC3339), q.End.Format(time.RFC3339), step, q.Query)
-		}
+		a.printQueries(p.Queries)
 	}
 	return nil
+}
+
+func (a *app) printQueries(queries []source.PlannedQuery) {
+	for _, q := range queries {
+		step := ""
+		if q.Step > 0 {
+			step = ", step " + q.Step.String()
+		}
+		fmt.Fprintf(a.out, "  %d x %s from %s to %s%s\n    %s\n", q.Times, q.Path, q.Start.Format(time.RFC3339), q.End.Format(time.RFC3339), step, q.Query)
+	}
 }
 
 // history is an engine whose samples can be copied.
@@ -381,9 +457,23 @@ func (a *app) newHistory(req leanfleet.CopyRequest) (leanfleet.History, error) {
 // Address is the engine's address without secrets.
 func (h history) Address() string { return h.s.Address() }
 
-// Statements says what its hosts are.
-func (h history) Statements(ctx context.Context) ([]fleet.Statement, error) {
-	return h.s.Statements(ctx)
+// Statements says what the selected of its hosts are.
+func (h history) Statements(ctx context.Context, sel fleet.Selector) ([]fleet.Statement, error) {
+	records, err := h.s.Records(ctx, sel, fleet.Window{})
+	if err != nil {
+		return nil, err
+	}
+	selected := map[fleet.HostID]bool{}
+	for i := range records {
+		selected[records[i].Host] = true
+	}
+	all, err := h.s.Statements(ctx)
+	return slices.DeleteFunc(all, func(x fleet.Statement) bool { return !selected[x.Host] }), err
+}
+
+// Notes says what it lacks of a window.
+func (h history) Notes(ctx context.Context, w fleet.Window) ([]string, error) {
+	return h.s.Notes(ctx, fleet.CPUUsage, w)
 }
 
 // Days yields its host-days.
@@ -421,6 +511,9 @@ unseen. docs/prometheus.md says how its metrics are read.`,
 			var err error
 			if req.Scope, err = scope.resolve(a); err != nil {
 				return err
+			}
+			if c.Flags().Changed("hours") || c.Flags().Changed("partial") {
+				return usage(errors.New("import prometheus copies whole days, and none in part: --hours and --partial are not for it"))
 			}
 			req.URL, req.Settings = args[0], (&engineFlags{schema: schema, types: types}).settings()
 			if err := a.checkNames(copyAnswer(a, &leanfleet.CopyResult{})); err != nil {
@@ -468,6 +561,9 @@ func copyAnswer(a *app, r *leanfleet.CopyResult) answer {
 		{"hosts added", int64(r.Inventory.Added)}, {"hosts learned of", int64(r.Inventory.Learned)}, {"hosts changed", int64(r.Inventory.Changed)},
 	} {
 		t.Rows = append(t.Rows, report.Row{report.Text(x.what), report.Integer(x.n)})
+	}
+	for _, x := range r.Notes {
+		t.Notes = append(t.Notes, strings.TrimSuffix(x, ".")+".")
 	}
 	for _, x := range slices.Concat(r.Wrong) {
 		t.Notes = append(t.Notes, "not stored: "+x)

@@ -206,6 +206,24 @@ func checkEngine(t *testing.T, address string) {
 	if code, _, complaint := run("stats", "--prometheus", address, "--range", "30d"); code != 0 || !strings.Contains(complaint, "has samples from 2024-01-29") {
 		t.Errorf("a range beyond what the engine has: %d %s", code, complaint)
 	}
+	for _, question := range []string{"chargeback --start 2024-01-02 --end 2024-01-31 --prometheus " + address, "chargeback explain --host web-1 --start 2024-01-02 --end 2024-01-31 --prometheus " + address,
+		"backtest --range 30d --prometheus " + address, "import prometheus " + address + " --range 90d"} {
+		if code, out, complaint := run(strings.Fields(question)...); code != 0 || !strings.Contains(out+complaint, "has samples from 2024-01-29") {
+			t.Errorf("%s: a range beyond what the engine has: %d %s %s", question, code, out, complaint)
+		}
+	}
+	selected := t.TempDir()
+	if code, out, complaint := runApp(t, selected, "import", "prometheus", address, "--range", "7d", "-l", "dept=data"); code != 0 {
+		t.Errorf("%d %s %s", code, out, complaint)
+	}
+	if code, out, complaint := runApp(t, selected, "hosts", "-o", "csv", "--columns", "name"); code != 0 || strings.TrimSpace(out) != "host\ndb-1" && strings.TrimSpace(out) != "name\ndb-1" {
+		t.Errorf("hosts that were not selected: %d %s %s", code, out, complaint)
+	}
+	for _, format := range []string{"json", "table"} {
+		if code, out, complaint := run("hosts", "--prometheus", address, "--explain-queries", "-o", format); code != 0 || !strings.Contains(out, "/api/v1/label/__name__/values") || !strings.Contains(out, "leanfleet_") || strings.Contains(out, "web-1") {
+			t.Errorf("%d %s %s", code, out, complaint)
+		}
+	}
 	inventory := filepath.Join(home, "hosts.csv")
 	if err := os.WriteFile(inventory, []byte("host,tag_dept\nweb-1,shop\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -216,6 +234,8 @@ func checkEngine(t *testing.T, address string) {
 	for _, x := range []struct{ args, says string }{
 		{"stats --prometheus config", "no prometheus.url"},
 		{"stats --explain-queries", "none is named"},
+		{"import prometheus " + address + " --hours mon-fri", "copies whole days"},
+		{"import prometheus " + address + " --partial", "copies whole days"},
 		{"hosts --schema otel", "none is named"},
 		{"stats --prometheus ftp://x", "ftp"},
 		{"stats --prometheus " + address + " --schema nodes", "nodes"},
@@ -253,6 +273,9 @@ func TestCredentialsStayHome(t *testing.T) {
 		_, o, err := prometheus(c, address, nil, time.Now)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if o.Retries != 0 { // the library's own
+			t.Errorf("%s: tried again %d times", address, o.Retries)
 		}
 		if sent := o.Username != "" || o.PasswordFile != "" || len(o.Headers) > 0; sent != ours {
 			t.Errorf("%s gets %+v", address, o)

@@ -175,7 +175,14 @@ func rulesOf(list []config.SizingRule) []rightsizing.Rule {
 // percent is a flag such as 20% or 0.2.
 type percent float64
 
-func (p *percent) String() string { return report.FormatRatio(float64(*p)) }
+// String leaves the unit of 0 out: help texts show no default then, since 0
+// stands for one that is said there in words.
+func (p *percent) String() string {
+	if *p == 0 {
+		return "0"
+	}
+	return report.FormatRatio(float64(*p))
+}
 
 func (p *percent) Type() string { return "share" }
 

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -279,5 +280,20 @@ func TestSlots(t *testing.T) {
 	<-entered
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestNoSocketThere: what bears the socket's name and is none is left alone.
+func TestNoSocketThere(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, SocketName)
+	if err := os.WriteFile(path, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if l, err := Listen(dir); err == nil || !strings.Contains(err.Error(), "is no socket") {
+		t.Errorf("listens: %v, %v", l, err)
+	}
+	if text, err := os.ReadFile(path); err != nil || string(text) != "mine" {
+		t.Errorf("%q, %v", text, err)
 	}
 }

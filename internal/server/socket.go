@@ -29,6 +29,9 @@ func Listen(dir string) (net.Listener, error) {
 		return nil, fmt.Errorf("listen in %s: %w", dir, err)
 	}
 	path := filepath.Join(dir, SocketName)
+	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSocket == 0 {
+		return nil, fmt.Errorf("listen on %s: it is no socket and is left alone; move it away", path)
+	}
 	// Made beside its place and moved there when its mode is right, so that at no
 	// moment anybody else can connect.
 	made := path + ".new"

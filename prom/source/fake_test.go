@@ -410,8 +410,28 @@ func TestRetentionIsSaid(t *testing.T) {
 			t.Errorf("expected %s, error %v", p.Expected, err)
 		}
 	}
+	for before, want := range map[time.Duration]int{2 * time.Minute: 0, 3 * time.Minute: 1} { // of two steps, and more
+		w := fleet.Window{Start: f.first.Add(-time.Minute - before), End: f.first.Add(time.Hour)}
+		if notes, err := s.Notes(t.Context(), fleet.CPUUsage, w); err != nil || len(notes) != want {
+			t.Errorf("%s before the first sample: notes %q, error %v", before, notes, err)
+		}
+	}
 	if notes, _ := s.Notes(t.Context(), fleet.CPUUsage, fleet.Window{Start: now.Add(-7 * 24 * time.Hour), End: now}); len(notes) != 0 {
 		t.Errorf("notes %q", notes)
+	}
+}
+
+// TestPlanNamesAllHosts: a plan's expressions are those that are sent.
+func TestPlanNamesAllHosts(t *testing.T) {
+	f, server := newFake(t)
+	f.hosts = []string{"a:9100", "b:9100", "c:9100", "d:9100", "e:9100"}
+	_, s, err := askFake(t, server.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := s.Explain(t.Context(), fleet.Query{Metric: fleet.CPUUsage, Window: fleet.Window{Start: begin, End: begin.Add(24 * time.Hour)}})
+	if err != nil || len(plan.Queries) != 1 || !slices.Contains(f.requests, "/api/v1/query_range "+plan.Queries[0].Query) {
+		t.Errorf("plan %+v, error %v; sent %q", plan, err, f.requests)
 	}
 }
 

@@ -101,6 +101,9 @@ type Options struct {
 	MaxPause time.Duration
 	// AllowPartial takes answers that the engine marks as partial.
 	AllowPartial bool
+	// Asked is told of every query before it is sent, from several goroutines; nil
+	// is nobody.
+	Asked func(PlannedQuery)
 
 	sleep   func(context.Context, time.Duration) error // replaced by tests
 	lookAll int64                                      // samples that are looked through for the first and last of each host

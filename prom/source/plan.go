@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/leanfleet/leanfleet/fleet"
@@ -56,13 +57,7 @@ func (s *Source) Explain(ctx context.Context, q fleet.Query) (Plan, error) {
 	}
 	v := a.view
 	p := Plan{Address: s.client.shown, Engine: v.engine.name(), Schema: string(v.schema), Hosts: len(a.targets), Samples: a.samples, Scrape: v.scrape, Step: v.step, Method: MethodExact}
-	var labels []string
-	for _, t := range measured(a.targets) {
-		if labels = append(labels, t.labels...); len(labels) >= 3 {
-			break
-		}
-	}
-	if len(labels) == 0 {
+	if len(measured(a.targets)) == 0 {
 		return p, nil
 	}
 	metrics := []fleet.Metric{a.ratio}
@@ -72,7 +67,8 @@ func (s *Source) Explain(ctx context.Context, q fleet.Query) (Plan, error) {
 	if a.grid != nil {
 		p.Method = MethodGrid
 		p.RankError = a.grid.rankError()
-		batches := len(s.batches(a, func(*target) int64 { return int64(len(a.steps) * (len(a.grid.shares) + 5)) }))
+		parts := s.batches(a, func(*target) int64 { return int64(len(a.steps) * (len(a.grid.shares) + 5)) })
+		batches, labels := len(parts), labelsOf(parts)
 		for i, m := range metrics {
 			s.explainCells(&p, a, m, labels, batches, i == 0)
 		}
@@ -80,6 +76,7 @@ func (s *Source) Explain(ctx context.Context, q fleet.Query) (Plan, error) {
 	}
 	w := milli(q.Window)
 	batches := s.batches(a, func(t *target) int64 { return t.samples(v, w) })
+	labels := labelsOf(batches)
 	for _, m := range metrics {
 		if one, ok := s.explainSamples(a, m, labels, w); ok {
 			one.Times *= len(batches)
@@ -87,6 +84,21 @@ func (s *Source) Explain(ctx context.Context, q fleet.Query) (Plan, error) {
 		}
 	}
 	return p, nil
+}
+
+// labelsOf are the hosts of the first batch that has any, as they are asked for.
+func labelsOf(batches [][]*target) []string {
+	for _, targets := range batches {
+		var labels []string
+		for _, t := range targets {
+			labels = append(labels, t.labels...)
+		}
+		if len(labels) > 0 {
+			slices.Sort(labels)
+			return slices.Compact(labels)
+		}
+	}
+	return nil
 }
 
 func (s *Source) explainCells(p *Plan, a *ask, m fleet.Metric, labels []string, batches int, quantiles bool) {
@@ -180,7 +192,7 @@ func (s *Source) Notes(ctx context.Context, m fleet.Metric, w fleet.Window) ([]s
 		out = append(out, s.client.shown+" has no samples of hosts")
 	case !v.reach.Start.Before(w.End):
 		out = append(out, fmt.Sprintf("%s has samples from %s on only, after the range asked for", s.client.shown, v.reach.Start.Format(time.RFC3339)))
-	case v.reach.Start.Sub(w.Start) > max(v.step, time.Hour):
+	case v.reach.Start.Sub(w.Start) > 2*max(v.step, time.Minute):
 		keeps := ""
 		if v.engine.retention != "" {
 			keeps = ", and keeps " + v.engine.retention

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -173,14 +174,23 @@ func (s *Source) common(form url.Values) url.Values {
 	return form
 }
 
+// told tells who wants to know of a query before it is sent.
+func (s *Source) told(path, query string, start, end time.Time, step time.Duration) {
+	if s.o.Asked != nil {
+		s.o.Asked(PlannedQuery{Path: "/" + path, Query: query, Start: start.UTC(), End: end.UTC(), Step: step, Times: 1})
+	}
+}
+
 // instant evaluates a query at a time. The consumer is made anew for each try.
 func (s *Source) instant(ctx context.Context, query string, at time.Time, what string, start func() consumer) error {
+	s.told("api/v1/query", query, at, at, 0)
 	form := s.common(url.Values{"query": {query}, "time": {stamp(at)}})
 	return s.client.read(ctx, request{path: "api/v1/query", form: form, what: what}, func(d *decoder) (answer, error) { return d.result(start()) })
 }
 
 // span evaluates a query at from, from + step, ... up to to, in milliseconds.
 func (s *Source) span(ctx context.Context, query string, from, to, step int64, what string, start func() consumer) error {
+	s.told("api/v1/query_range", query, time.UnixMilli(from), time.UnixMilli(to), time.Duration(step)*time.Millisecond)
 	form := s.common(url.Values{"query": {query}, "start": {stampMilli(from)}, "end": {stampMilli(to)}, "step": {stampMilli(step)}})
 	return s.client.read(ctx, request{path: "api/v1/query_range", form: form, what: what}, func(d *decoder) (answer, error) { return d.result(start()) })
 }
@@ -201,6 +211,7 @@ func (s *Source) labelValues(ctx context.Context, label, selector string, w flee
 		path = "api/v1/labels"
 	}
 	var out []string
+	s.told(path, selector, w.Start, w.End, 0)
 	form := s.common(url.Values{"match[]": {selector}, "start": {stamp(w.Start)}, "end": {stamp(w.End)}})
 	r := request{path: path, form: form, what: "labels", get: label != ""} // values are asked for by GET alone
 	err := s.client.read(ctx, r, func(d *decoder) (answer, error) {
@@ -233,6 +244,7 @@ func (s *Source) labelValues(ctx context.Context, label, selector string, w flee
 
 // labelSets yields the labels of the series that match between two times.
 func (s *Source) labelSets(ctx context.Context, selectors []string, w fleet.Window) (out []map[string]string, err error) {
+	s.told("api/v1/series", strings.Join(selectors, " "), w.Start, w.End, 0)
 	form := s.common(url.Values{"match[]": selectors, "start": {stamp(w.Start)}, "end": {stamp(w.End)}})
 	err = s.client.read(ctx, request{path: "api/v1/series", form: form, what: "series"}, func(d *decoder) (answer, error) {
 		out = out[:0]
