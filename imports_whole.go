@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -102,8 +103,8 @@ func (l *listing) scopes(ctx context.Context, listed map[fleet.HostID]*cloudcli.
 	if l.selector != nil {
 		out[l.req.Whole] = &scope{WholeScope: WholeScope{Scope: l.req.Whole}}
 	}
-	for id, x := range listed {
-		name := l.req.Whole
+	for _, id := range slices.Sorted(maps.Keys(listed)) { // an error names the same host each time
+		x, name := listed[id], l.req.Whole
 		if l.selector != nil {
 			records, now, err := l.records(ctx, string(id))
 			if err != nil {
