@@ -421,11 +421,11 @@ func (s *Store) newGeneration(ctx context.Context) (*head.Generation, error) {
 func (s *Store) useGeneration(g *head.Generation) {
 	s.head.current = g
 	s.head.last = g.Number
-	s.head.generations = append(s.head.generations, &generation{number: g.Number, days: map[dayfile.Day]struct{}{}})
+	s.head.generations = append(s.head.generations, &generation{number: g.Number, name: head.Name(g.Number), days: map[dayfile.Day]struct{}{}})
 }
 
 func (s *Store) headDir() string { return filepath.Join(s.dir, headName) }
 
 func (s *Store) headOptions(readOnly bool) head.Options {
-	return head.Options{Dir: s.headDir(), Files: s.fs, Table: s.head.table, ReadOnly: readOnly, NoSync: s.opt.noSync}
+	return head.Options{Dir: s.headDir(), Files: logFS{s.fs}, Table: s.head.table, ReadOnly: readOnly, Ahead: s.opt.logAhead}
 }

@@ -1,12 +1,12 @@
 package store
 
 import (
+	"bytes"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -16,9 +16,8 @@ import (
 
 // crashFS is a file layer over a real directory that knows what would be left
 // of it if the machine lost its power now: what Sync made durable of files, and
-// what SyncDir made durable of directories. leanfleet.db and the generations of
-// the head are bbolt's: each is left as of its last commit, unless its directory
-// was not synced.
+// what SyncDir made durable of directories. leanfleet.db is bbolt's: it is left as
+// of its last commit, unless its directory was not synced.
 //
 // It can make the n-th change fail, and can pretend the n-th sync.
 type crashFS struct {
@@ -38,26 +37,18 @@ type crashFS struct {
 	failAt   int
 	failWith error
 	failOn   bool
+	// shorter are files that were cut off and not synced since: that takes no room of
+	// a disk that is full.
+	shorter map[string]bool
+	// again are the syncs of files that had been synced as they were, but for zeros at
+	// the end.
+	again map[int]bool
 	// swallow is the sync that does nothing, 0 none.
 	swallow int
 }
 
 // noSyncFS is the real file layer without waiting for the disk.
-type noSyncFS struct{ osFS }
-
-func (noSyncFS) SyncDir(string) error { return nil }
-
-func (noSyncFS) Create(path string) (File, error) {
-	f, err := osFS{}.Create(path)
-	if err != nil {
-		return nil, err
-	}
-	return noSyncFile{f}, nil
-}
-
-type noSyncFile struct{ File }
-
-func (noSyncFile) Sync() error { return nil }
+func noSyncFS() FS { return osFS{noSync: true} }
 
 // node is a file or directory, whatever its name.
 type node struct {
@@ -67,13 +58,10 @@ type node struct {
 }
 
 // isBolt says whether bbolt writes a file.
-func isBolt(path string) bool {
-	return filepath.Base(path) == dbName ||
-		filepath.Base(filepath.Dir(path)) == headName && strings.HasSuffix(strings.TrimSuffix(path, tmpSuffix), ".db")
-}
+func isBolt(path string) bool { return filepath.Base(path) == dbName }
 
 func newCrashFS(root string) *crashFS {
-	c := &crashFS{root: root, live: map[string]*node{}, durable: map[string]map[string]*node{}}
+	c := &crashFS{root: root, shorter: map[string]bool{}, again: map[int]bool{}, live: map[string]*node{}, durable: map[string]map[string]*node{}}
 	// What a test finds there was there for long.
 	_ = filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || path == root {
@@ -102,7 +90,12 @@ func (c *crashFS) change(what, path string) error {
 	c.mu.Lock()
 	c.step++
 	step, hook := c.step, c.onStep
-	fail := step == c.failAt || (c.failOn && c.failAt > 0 && step > c.failAt)
+	fail := step == c.failAt || (c.failOn && c.failAt > 0 && step > c.failAt && what != "truncate" && !c.shorter[path])
+	if !fail && what == "truncate" {
+		c.shorter[path] = true
+	} else if !fail && what == "sync" {
+		delete(c.shorter, path)
+	}
 	c.mu.Unlock()
 	if hook != nil {
 		hook(step, what+" "+filepath.Base(path))
@@ -145,6 +138,16 @@ func (c *crashFS) Create(path string) (File, error) {
 	n := &node{}
 	c.live[path] = n
 	return &crashFile{File: f, fs: c, node: n, path: path}, nil
+}
+
+func (c *crashFS) OpenWrite(path string) (File, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f, err := c.osFS.OpenWrite(path)
+	if err != nil {
+		return nil, err
+	}
+	return &crashFile{File: f, fs: c, node: c.live[path], path: path}, nil
 }
 
 func (c *crashFS) Rename(from, to string) error {
@@ -226,6 +229,24 @@ func (f *crashFile) Write(p []byte) (int, error) {
 	return f.File.Write(p)
 }
 
+// WriteAt is as Write.
+func (f *crashFile) WriteAt(p []byte, at int64) (int, error) {
+	if err := f.fs.change("write", f.path); err != nil {
+		n, _ := f.File.WriteAt(p[:len(p)/2], at)
+		return n, err
+	}
+	return f.File.WriteAt(p, at)
+}
+
+func (f *crashFile) Truncate(size int64) error {
+	if err := f.fs.change("truncate", f.path); err != nil {
+		return err
+	}
+	return f.File.Truncate(size)
+}
+
+func (f *crashFile) SyncData() error { return f.Sync() }
+
 func (f *crashFile) Sync() error {
 	if err := f.fs.change("sync", f.path); err != nil {
 		return err
@@ -242,6 +263,9 @@ func (f *crashFile) Sync() error {
 	data := make([]byte, info.Size())
 	if _, err := f.ReadAt(data, 0); err != nil && len(data) > 0 {
 		return err
+	}
+	if f.node.synced != nil && bytes.Equal(bytes.TrimRight(f.node.synced, "\x00"), bytes.TrimRight(data, "\x00")) {
+		f.fs.again[f.fs.syncs] = true
 	}
 	f.node.synced = data
 	return nil
@@ -341,12 +365,29 @@ func (c *crashFS) crashDir(t testing.TB, kind image, coin *rand.Rand, dir, to st
 			data = read(t, live)
 		} else if live := c.pathOf(n); live != "" && (kind == killed || kind == mixed && coin.IntN(2) == 0) {
 			data = read(t, live)
-			if kind == mixed && len(data) > len(n.synced) {
-				data = data[:len(n.synced)+coin.IntN(len(data)-len(n.synced)+1)]
+			if kind == mixed {
+				data = torn(coin, n.synced, data)
 			}
 		}
 		l.data[target] = data
 	}
+}
+
+// torn is a file of which some sectors are as they were when it was synced, and
+// the others are what was written since.
+func torn(coin *rand.Rand, synced, now []byte) []byte {
+	low, high := min(len(synced), len(now)), max(len(synced), len(now))
+	out := make([]byte, low+coin.IntN(high-low+1))
+	for at := 0; at < len(out); at += 512 {
+		from := synced
+		if coin.IntN(2) == 0 {
+			from = now
+		}
+		if at < len(from) {
+			copy(out[at:min(at+512, len(out))], from[at:])
+		}
+	}
+	return out
 }
 
 func (c *crashFS) pathOf(n *node) string {

@@ -22,8 +22,9 @@ import (
 )
 
 // FormatVersion is the version of leanfleet.db that this package writes. It
-// reads version 1 too, which knew neither the head nor process groups.
-const FormatVersion = 2
+// reads version 1 too, which knew neither the head nor process groups, and 2,
+// where bbolt wrote the log of the head.
+const FormatVersion = 3
 
 const (
 	dbName        = "leanfleet.db"

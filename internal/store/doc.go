@@ -5,7 +5,7 @@
 //	DATA/leanfleet.lock             the id of the process that writes
 //	DATA/days/2013-08-01.parquet    sealed and immutable: one file a UTC day
 //	DATA/groups/2013-08-01.parquet  the same of process groups
-//	DATA/head/000042.db             bbolt: the log of what is appended and not sealed
+//	DATA/head/000042.log            the log of what is appended and not sealed
 //	DATA/inventory.parquet          the records, published for other tools
 //
 // A [Store] is a fleet.Source, a fleet.Sink and a fleet.Loader:

@@ -309,10 +309,10 @@ func TestDamagedDatabase(t *testing.T) {
 	f("text", "invalid", func(t *testing.T, path string) {
 		must(t, os.WriteFile(path, []byte(fmt.Sprintf("%8192s", "hello")), 0o600))
 	})
-	f("version", "format version is 3, this leanfleet reads up to 2", func(t *testing.T, path string) {
+	f("version", "format version is 4, this leanfleet reads up to 3", func(t *testing.T, path string) {
 		db, err := openDB(t.Context(), filepath.Dir(path), false, true)
 		must(t, err)
-		must(t, changeBucket(db, bucketMeta, keyFormat, putUint(3)))
+		must(t, changeBucket(db, bucketMeta, keyFormat, putUint(4)))
 		must(t, db.Close())
 	})
 	f("day", `day "2024-02-02"`, func(t *testing.T, path string) {

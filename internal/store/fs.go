@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/leanfleet/leanfleet/internal/store/head"
 )
 
 // FS is the file layer below everything but leanfleet.db, which bbolt writes
@@ -19,6 +21,8 @@ type FS interface {
 	Create(path string) (File, error)
 	// Open opens a file for reading.
 	Open(path string) (File, error)
+	// OpenWrite opens a file that is there for reading and writing.
+	OpenWrite(path string) (File, error)
 	// Rename moves a file over another one of the same directory.
 	Rename(from, to string) error
 	// Remove deletes a file.
@@ -35,37 +39,76 @@ type FS interface {
 type File interface {
 	io.Writer
 	io.ReaderAt
+	io.WriterAt
 	io.Closer
-	// Sync makes what was written durable.
+	// Truncate cuts the file off, or adds zeros.
+	Truncate(size int64) error
+	// Sync makes the file durable.
 	Sync() error
+	// SyncData makes durable what was written, and the length of the file, but not
+	// when it was changed.
+	SyncData() error
 	// Stat describes the file.
 	Stat() (fs.FileInfo, error)
 }
 
 // osFS is the real file layer.
-type osFS struct{}
+type osFS struct {
+	// noSync is for tests that do without waiting for the disk.
+	noSync bool
+}
 
 func (osFS) Mkdir(path string) error { return os.Mkdir(path, 0o755) }
 
-func (osFS) Create(path string) (File, error) {
-	return asFile(os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644))
+func (o osFS) Create(path string) (File, error) {
+	return o.asFile(os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644))
 }
 
-func (osFS) Open(path string) (File, error) { return asFile(os.Open(path)) }
+func (o osFS) Open(path string) (File, error) { return o.asFile(os.Open(path)) }
+
+func (o osFS) OpenWrite(path string) (File, error) {
+	return o.asFile(os.OpenFile(path, os.O_RDWR, 0))
+}
 
 // asFile keeps a nil *os.File from becoming a File that is not nil.
-func asFile(f *os.File, err error) (File, error) {
+func (o osFS) asFile(f *os.File, err error) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return f, nil
+	if o.noSync {
+		return looseFile{osFile{f}}, nil
+	}
+	return osFile{f}, nil
+}
+
+type osFile struct{ *os.File }
+
+// looseFile does not wait for the disk.
+type looseFile struct{ osFile }
+
+func (looseFile) Sync() error     { return nil }
+func (looseFile) SyncData() error { return nil }
+
+// logFS is a file layer as the log of the head needs it.
+type logFS struct{ FS }
+
+func (l logFS) Create(path string) (head.File, error) { return l.FS.Create(path) }
+
+func (l logFS) Open(path string, readOnly bool) (head.File, error) {
+	if readOnly {
+		return l.FS.Open(path)
+	}
+	return l.FS.OpenWrite(path)
 }
 
 func (osFS) Rename(from, to string) error { return os.Rename(from, to) }
 
 func (osFS) Remove(path string) error { return os.Remove(path) }
 
-func (osFS) SyncDir(path string) error {
+func (o osFS) SyncDir(path string) error {
+	if o.noSync {
+		return nil
+	}
 	d, err := os.Open(path)
 	if err != nil {
 		return err

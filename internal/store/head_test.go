@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -392,16 +393,9 @@ func TestDamagedLog(t *testing.T) {
 	a.append(crashBatch("a", 0, 1, 100))
 	path := a.s.head.current.Path()
 	must(t, a.s.Close())
-	db, err := bbolt.Open(path, 0o600, nil)
-	must(t, err)
-	must(t, db.Update(func(tx *bbolt.Tx) error {
-		b := tx.Bucket([]byte("records"))
-		key, v := b.Cursor().First()
-		bad := append([]byte(nil), v...)
-		bad[len(bad)/2] ^= 1
-		return b.Put(key, bad)
-	}))
-	must(t, db.Close())
+	data := read(t, path)
+	data[len(data)-20] ^= 1
+	must(t, os.WriteFile(path, data, 0o600))
 	for _, readOnly := range []bool{true, false} {
 		_, err := Open(t.Context(), Options{Dir: a.dir, ReadOnly: readOnly})
 		if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "move the file away") {
@@ -490,6 +484,74 @@ func TestFormatOne(t *testing.T) {
 	a.append(crashBatch("a", 1, 2, 200))
 	a.reopen()
 	a.check("written to")
+	if format, err := formatOf(a.s.db); err != nil || format != FormatVersion {
+		t.Errorf("format %d, %v", format, err)
+	}
+}
+
+// recordsOf are the records of a file of the log.
+func recordsOf(t testing.TB, path string) (records [][]byte) {
+	t.Helper()
+	data := read(t, path)[64:] // behind the header
+	for len(data) > 32 {
+		length, n := binary.LittleEndian.Uint32(data), binary.LittleEndian.Uint32(data[4:])
+		body := data[32:]
+		for range n {
+			size, k := binary.Uvarint(body)
+			records = append(records, body[k:k+int(size)])
+			body = body[k+int(size):]
+		}
+		data = data[32+length:]
+	}
+	return records
+}
+
+// TestFormatTwo: a directory of the version in which bbolt wrote the log is read,
+// and its log is sealed and deleted by one that writes.
+func TestFormatTwo(t *testing.T) {
+	a := newAppending(t)
+	a.append(crashBatch("a", 0, 2, 100))
+	must(t, a.s.Seal(t.Context()))
+	a.append(crashBatch("a", 2, 1, 200), crashBatch("b", 0, 1, 300))
+	a.append(crashBatch("b", 1, 1, 400))
+	must(t, a.s.Close())
+	path := generationsLeft(t, a.dir)[0]
+	records := recordsOf(t, path)
+	must(t, os.Remove(path))
+	path = strings.TrimSuffix(path, ".log") + ".db"
+	db, err := bbolt.Open(path, 0o600, nil)
+	must(t, err)
+	must(t, db.Update(func(tx *bbolt.Tx) error {
+		b, err := tx.CreateBucket([]byte("records"))
+		for i, r := range records {
+			err = errors.Join(err, b.Put(binary.BigEndian.AppendUint64(nil, uint64(i)), r))
+		}
+		return err
+	}))
+	must(t, db.Close())
+	db, err = openDB(t.Context(), a.dir, false, true)
+	must(t, err)
+	must(t, changeBucket(db, bucketMeta, keyFormat, putUint(2)))
+	must(t, db.Close())
+	a.s = open(t, a.dir, func(o *Options) { o.ReadOnly = true })
+	a.check("to a reader")
+	must(t, a.s.Close())
+	a.open()
+	a.check("to a writer")
+	a.append(crashBatch("b", 2, 1, 500))
+	a.reopen()
+	a.check("written to")
+	if got := generationsLeft(t, a.dir); len(got) != 2 || got[0] != path {
+		t.Errorf("%v", got)
+	}
+	if problems, err := a.s.unlisted(); err != nil || len(problems) > 0 {
+		t.Errorf("%v, %v", problems, err)
+	}
+	must(t, a.s.Seal(t.Context()))
+	a.check("sealed")
+	if got := generationsLeft(t, a.dir); len(got) != 1 || got[0] == path {
+		t.Errorf("%v", got)
+	}
 	if format, err := formatOf(a.s.db); err != nil || format != FormatVersion {
 		t.Errorf("format %d, %v", format, err)
 	}

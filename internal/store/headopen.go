@@ -15,16 +15,17 @@ import (
 // openHead reads what is acknowledged and not sealed. The newest generation of
 // the log is written on.
 func (s *Store) openHead(ctx context.Context, st state) error {
-	numbers, err := head.List(s.headOptions(s.opt.ReadOnly))
+	names, err := head.List(s.headOptions(s.opt.ReadOnly))
 	if err != nil {
 		return err
 	}
 	s.head.last = st.head
-	for i, n := range numbers {
-		gen := &generation{number: n, days: map[dayfile.Day]struct{}{}}
+	for i, name := range names {
+		n, _ := head.ParseName(name)
+		gen := &generation{number: n, name: name, days: map[dayfile.Day]struct{}{}}
 		var hosts []*headHost // by code
-		newest := i == len(numbers)-1 && !s.opt.ReadOnly
-		g, err := head.Open(ctx, s.headOptions(!newest), n, s.replayHost, func(r *head.Rows) error {
+		newest := i == len(names)-1 && !s.opt.ReadOnly
+		g, err := head.Open(ctx, s.headOptions(!newest), name, s.replayHost, func(r *head.Rows) error {
 			for r.Code >= len(hosts) {
 				hosts = append(hosts, nil)
 			}
@@ -171,11 +172,11 @@ func (s *Store) openLogged(ctx context.Context, st state) error {
 // of as the log defines them.
 func (s *Store) tableOfLog(ctx context.Context) (*head.Table, error) {
 	o := s.headOptions(true)
-	numbers, err := head.List(o)
+	names, err := head.List(o)
 	if err != nil {
 		return nil, err
 	}
-	logged, err := head.Definitions(ctx, o, numbers)
+	logged, err := head.Definitions(ctx, o, names)
 	if err != nil {
 		return nil, err
 	}

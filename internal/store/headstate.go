@@ -53,6 +53,7 @@ type headState struct {
 // sealed.
 type generation struct {
 	number uint64
+	name   string
 	days   map[dayfile.Day]struct{}
 	size   int64 // of one that is not written to any more
 }

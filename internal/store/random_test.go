@@ -57,7 +57,7 @@ func (l *life) fatalf(format string, args ...any) {
 }
 
 func (l *life) open() {
-	s, err := Open(l.t.Context(), Options{Dir: l.dir, FS: l.fs, Workers: 1, SealAfter: -1, noSync: true, Clock: func() time.Time { return l.now }})
+	s, err := Open(l.t.Context(), Options{Dir: l.dir, FS: l.fs, Workers: 1, SealAfter: -1, noSync: true, logAhead: 4096, Clock: func() time.Time { return l.now }})
 	if err != nil {
 		l.fatalf("open: %v", err)
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/leanfleet/leanfleet/fleet"
 	"github.com/leanfleet/leanfleet/internal/store/dayfile"
-	"github.com/leanfleet/leanfleet/internal/store/head"
 )
 
 // Status is what a store holds and what is wrong with it.
@@ -182,7 +181,7 @@ func (s *Store) countLog(h *HeadStatus) {
 	for _, g := range s.head.generations {
 		h.Generations++
 		h.LogBytes += g.size
-		if info, err := s.fs.Stat(filepath.Join(s.headDir(), head.Name(g.number))); err == nil && g.size == 0 {
+		if info, err := s.fs.Stat(filepath.Join(s.headDir(), g.name)); err == nil && g.size == 0 {
 			h.LogBytes += info.Size()
 		}
 	}
@@ -224,8 +223,7 @@ func (s *Store) knows(dir, name string) bool {
 		}
 	}
 	if dir == headName {
-		n, ok := head.ParseName(name)
-		return ok && slices.ContainsFunc(s.head.generations, func(g *generation) bool { return g.number == n })
+		return slices.ContainsFunc(s.head.generations, func(g *generation) bool { return g.name == name })
 	}
 	k := ofHosts
 	if dir == groupsName {

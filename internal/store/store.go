@@ -59,8 +59,12 @@ type Options struct {
 	// the store seals all of them, today's too; 0 means 512 MiB.
 	HeadMemory int64
 
-	// noSync lets tests that simulate crashes do without the disk.
+	// noSync lets tests do without the disk: those that have no file layer of their
+	// own, whose leanfleet.db alone it is then.
 	noSync bool
+	// logAhead is how many zeros are written ahead in the log of the head, 0 for
+	// what is good for disks.
+	logAhead int64
 	// beforeAppend and beforeCommit are told before a transaction of the head's
 	// log and of leanfleet.db is written.
 	beforeAppend, beforeCommit func()
@@ -68,7 +72,7 @@ type Options struct {
 
 func (o Options) complete() Options {
 	if o.FS == nil {
-		o.FS = osFS{}
+		o.FS = osFS{noSync: o.noSync}
 	}
 	if len(o.Metrics.All()) == 0 {
 		o.Metrics = fleet.CanonicalMetrics()

@@ -350,14 +350,14 @@ func (w *write) describe() {
 	for _, t := range c.remove {
 		c.pending = append(c.pending, pendingOp{Dir: t.kind.dir(), Target: t.name()})
 	}
-	for _, n := range w.s.emptied(w.sealed) {
-		c.pending = append(c.pending, pendingOp{Dir: headName, Target: head.Name(n)})
+	for _, name := range w.s.emptied(w.sealed) {
+		c.pending = append(c.pending, pendingOp{Dir: headName, Target: name})
 	}
 }
 
 // emptied are the generations that are written to no more and have no rows left
 // once days are sealed. The caller holds the write lock, which rotations need.
-func (s *Store) emptied(sealed []sealedDay) (numbers []uint64) {
+func (s *Store) emptied(sealed []sealedDay) (names []string) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, g := range s.head.generations {
@@ -371,10 +371,10 @@ func (s *Store) emptied(sealed []sealedDay) (numbers []uint64) {
 			}
 		}
 		if left == 0 {
-			numbers = append(numbers, g.number)
+			names = append(names, g.name)
 		}
 	}
-	return numbers
+	return names
 }
 
 // commit makes a load true. The caller holds appending.

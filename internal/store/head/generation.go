@@ -1,8 +1,8 @@
 package head
 
 import (
+	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,17 +10,16 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
-
-	"go.etcd.io/bbolt"
-	berrors "go.etcd.io/bbolt/errors"
 
 	"github.com/leanfleet/leanfleet/fleet"
 )
 
-// Files is what the log needs of a file layer; bbolt writes the content of its
-// files itself.
+// Files is what the log needs of a file layer.
 type Files interface {
+	// Create creates or empties a file for reading and writing.
+	Create(path string) (File, error)
+	// Open opens a file for reading, and for writing too unless readOnly.
+	Open(path string, readOnly bool) (File, error)
 	Rename(from, to string) error
 	Remove(path string) error
 	SyncDir(path string) error
@@ -35,29 +34,32 @@ type Options struct {
 	Table *Table
 	// ReadOnly opens generations for reading.
 	ReadOnly bool
-	// NoSync lets tests that simulate crashes do without the disk.
-	NoSync bool
+	// Ahead is how many zeros are written behind a commit at a time, 0 for what is
+	// good for disks.
+	Ahead int64
 }
 
 const (
-	suffix    = ".db"
+	suffix    = ".log"
 	tmpSuffix = ".tmp"
 )
-
-var bucketRecords = []byte("records")
 
 // Name is the file name of a generation.
 func Name(number uint64) string { return fmt.Sprintf("%06d%s", number, suffix) }
 
 // ParseName reads the number of a generation from its file name.
 func ParseName(name string) (uint64, bool) {
-	digits, ok := strings.CutSuffix(name, suffix)
+	ending := suffix
+	if strings.HasSuffix(name, boltSuffix) {
+		ending = boltSuffix
+	}
+	digits, ok := strings.CutSuffix(name, ending)
 	n, err := strconv.ParseUint(digits, 10, 64)
-	return n, ok && err == nil && Name(n) == name
+	return n, ok && err == nil && fmt.Sprintf("%06d%s", n, ending) == name
 }
 
-// List returns the numbers of the generations there are, ascending.
-func List(o Options) ([]uint64, error) {
+// List returns the file names of the generations there are, by number.
+func List(o Options) ([]string, error) {
 	entries, err := o.Files.ReadDir(o.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -65,13 +67,15 @@ func List(o Options) ([]uint64, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list directory %s: %w", o.Dir, err)
 	}
-	var out []uint64
+	numbers := map[string]uint64{}
+	var out []string
 	for _, e := range entries {
 		if n, ok := ParseName(e.Name()); ok {
-			out = append(out, n)
+			numbers[e.Name()] = n
+			out = append(out, e.Name())
 		}
 	}
-	slices.Sort(out)
+	slices.SortFunc(out, func(a, b string) int { return cmp.Compare(numbers[a], numbers[b]) })
 	return out, nil
 }
 
@@ -79,25 +83,26 @@ func List(o Options) ([]uint64, error) {
 type Generation struct {
 	Number uint64
 	path   string
-	db     *bbolt.DB
-	next   uint64
+	log    *log // nil of one that bbolt wrote
+	size   int64
 	enc    *encoder
-	// foreign says that a metric has another resolution in the file than in the
-	// table: nothing can be added.
-	foreign bool
+	// fixed says that nothing can be added: it was opened for reading, bbolt wrote
+	// it, or a metric has another resolution in it than in the table.
+	fixed bool
 }
 
 // Create makes a new generation: whole, under its name, durable.
 func Create(ctx context.Context, o Options, number uint64) (*Generation, error) {
-	path := filepath.Join(o.Dir, Name(number))
-	db, err := openFile(ctx, path+tmpSuffix, o)
-	if err == nil {
-		err = db.Update(func(tx *bbolt.Tx) error {
-			_, err := tx.CreateBucketIfNotExists(bucketRecords)
-			return err
-		})
-		err = errors.Join(err, db.Close())
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
+	path := filepath.Join(o.Dir, Name(number))
+	f, err := o.Files.Create(path + tmpSuffix)
+	if err != nil {
+		return nil, fmt.Errorf("create %s: %w", path, err)
+	}
+	l, err := newLog(f, number, o.ahead())
+	err = errors.Join(err, f.Close())
 	if err == nil {
 		err = o.Files.Rename(path+tmpSuffix, path)
 	}
@@ -109,89 +114,83 @@ func Create(ctx context.Context, o Options, number uint64) (*Generation, error) 
 		_ = o.Files.Remove(path)
 		return nil, fmt.Errorf("sync directory %s: %w", o.Dir, err)
 	}
-	if db, err = openFile(ctx, path, o); err != nil {
+	if l.file, err = o.Files.Open(path, false); err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	return &Generation{Number: number, path: path, db: db, enc: newEncoder(o.Table, codes{})}, nil
+	return &Generation{Number: number, path: path, log: l, enc: newEncoder(o.Table, codes{})}, nil
 }
 
-func openFile(ctx context.Context, path string, o Options) (*bbolt.DB, error) {
-	options := &bbolt.Options{
-		Timeout: time.Second, ReadOnly: o.ReadOnly, FreelistType: bbolt.FreelistMapType, NoFreelistSync: true,
-		NoSync: o.NoSync, NoGrowSync: o.NoSync,
+func (o *Options) ahead() int64 {
+	if o.Ahead > 0 {
+		return o.Ahead
 	}
-	if err := ctx.Err(); err != nil {
+	return aheadBytes
+}
+
+// Open opens a generation by its file name and hands on what its records tell, in
+// order.
+func Open(ctx context.Context, o Options, name string, added func(*Added) error, rows func(*Rows) error) (*Generation, error) {
+	number, _ := ParseName(name)
+	g := &Generation{Number: number, path: filepath.Join(o.Dir, name)}
+	d := &decoder{table: o.Table}
+	if err := g.open(ctx, o, d, added, rows); err != nil {
 		return nil, err
 	}
-	db, err := bbolt.Open(path, 0o600, options)
-	if errors.Is(err, berrors.ErrTimeout) {
-		return nil, fmt.Errorf("%w: another process has the file open", fleet.ErrLocked)
-	}
-	return db, err
-}
-
-// Open opens a generation and hands on what its records tell, in order.
-func Open(ctx context.Context, o Options, number uint64, added func(*Added) error, rows func(*Rows) error) (g *Generation, err error) {
-	path := filepath.Join(o.Dir, Name(number))
-	db, err := openFile(ctx, path, o)
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
-	}
-	d := &decoder{table: o.Table}
-	g = &Generation{Number: number, path: path, db: db}
-	if err := g.read(ctx, d, added, rows); err != nil {
-		_ = db.Close()
-		return nil, fmt.Errorf("read %s: %w", path, err)
-	}
-	g.foreign = len(d.other) > 0
+	g.fixed = g.fixed || len(d.other) > 0
 	g.enc = newEncoder(o.Table, d.codes)
+	if g.fixed {
+		return g, nil
+	}
+	if err := g.log.settle(true); err != nil {
+		_ = g.log.file.Close()
+		return nil, fmt.Errorf("write %s: %w", g.path, err)
+	}
 	return g, nil
 }
 
-func (g *Generation) read(ctx context.Context, d *decoder, added func(*Added) error, rows func(*Rows) error) (err error) {
-	defer func() {
-		if p := recover(); p != nil { // bbolt trusts the pages it reads
-			err = fmt.Errorf("the database is damaged: %v", p)
+func (g *Generation) open(ctx context.Context, o Options, d *decoder, added func(*Added) error, rows func(*Rows) error) error {
+	record := func(_ uint64, b []byte) error {
+		if err := ctx.Err(); err != nil {
+			return err
 		}
-	}()
-	return g.db.View(func(tx *bbolt.Tx) error {
-		b := tx.Bucket(bucketRecords)
-		if b == nil {
-			return errors.New("bucket records is missing")
-		}
-		return b.ForEach(func(k, v []byte) error {
-			if len(k) != 8 || binary.BigEndian.Uint64(k) != g.next {
-				return fmt.Errorf("record %d is missing", g.next)
-			}
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if err := d.record(v, added, rows); err != nil {
-				return fmt.Errorf("record %d: %w", g.next, err)
-			}
-			g.next++
-			return nil
-		})
-	})
+		return d.record(b, added, rows)
+	}
+	if strings.HasSuffix(g.path, boltSuffix) {
+		g.fixed = true
+		size, err := readBolt(g.path, record)
+		g.size = size
+		return err
+	}
+	g.fixed = o.ReadOnly
+	f, err := o.Files.Open(g.path, o.ReadOnly)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", g.path, err)
+	}
+	l, err := openLog(f, g.Number, record)
+	if err != nil {
+		_ = f.Close()
+		return fmt.Errorf("read %s: %w", g.path, err)
+	}
+	l.ahead = o.ahead()
+	g.log = l
+	return nil
 }
 
 // Definitions are the metrics that generations tell of, each as the last of them
 // defines it that has it.
-func Definitions(ctx context.Context, o Options, numbers []uint64) ([]fleet.Metric, error) {
+func Definitions(ctx context.Context, o Options, names []string) ([]fleet.Metric, error) {
 	o.ReadOnly = true
 	at := map[string]int{}
 	var out []fleet.Metric
-	for _, n := range numbers {
-		path := filepath.Join(o.Dir, Name(n))
-		db, err := openFile(ctx, path, o)
-		if err != nil {
-			return nil, fmt.Errorf("open %s: %w", path, err)
-		}
+	for _, name := range names {
 		d := &decoder{table: NewTable(nil), learn: true}
-		g := &Generation{db: db}
-		err = g.read(ctx, d, func(*Added) error { return nil }, func(*Rows) error { return nil })
-		if err = errors.Join(err, db.Close()); err != nil {
-			return nil, fmt.Errorf("read %s: %w", path, err)
+		g := &Generation{path: filepath.Join(o.Dir, name)}
+		g.Number, _ = ParseName(name)
+		if err := g.open(ctx, o, d, func(*Added) error { return nil }, func(*Rows) error { return nil }); err != nil {
+			return nil, err
+		}
+		if err := g.Close(); err != nil {
+			return nil, err
 		}
 		for _, m := range d.table.Metrics() {
 			if i, ok := at[m.Name]; ok {
@@ -206,7 +205,7 @@ func Definitions(ctx context.Context, o Options, numbers []uint64) ([]fleet.Metr
 }
 
 // Writable says whether records can be added.
-func (g *Generation) Writable() bool { return !g.foreign && !g.db.IsReadOnly() }
+func (g *Generation) Writable() bool { return !g.fixed }
 
 // Path is the path of the file.
 func (g *Generation) Path() string { return g.path }
@@ -221,56 +220,38 @@ func (g *Generation) Add(k Key, b *Batch) { g.enc.rows(k, b) }
 // Forget takes back what was added to the next commit.
 func (g *Generation) Forget() { g.enc.forget() }
 
-// Commit makes durable what was added, all of it or nothing: in one transaction,
-// and in several records where it is long. When it fails, what was added is
+// Commit makes durable what was added, all of it or nothing: one frame of the
+// log, and several records where it is long. When it fails, what was added is
 // forgotten; uncertain says that nobody knows whether it was written.
 func (g *Generation) Commit() (uncertain bool, err error) {
 	if g.enc.empty() {
 		return false, nil
 	}
-	records := g.enc.finish()
-	err = g.db.Update(func(tx *bbolt.Tx) error {
-		b := tx.Bucket(bucketRecords)
-		b.FillPercent = 1 // records come in order
-		for i, record := range records {
-			if err := b.Put(binary.BigEndian.AppendUint64(nil, g.next+uint64(i)), record); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
+	if uncertain, err = g.log.commit(g.enc.finish()); err != nil {
 		g.enc.forget()
-		return g.has(g.next), fmt.Errorf("write %s: %w", g.path, err)
+		return uncertain, fmt.Errorf("write %s: %w", g.path, err)
 	}
-	g.next += uint64(len(records))
 	g.enc.begin()
 	return false, nil
 }
 
-// has says whether a record is there, or cannot be looked for.
-func (g *Generation) has(record uint64) bool {
-	found := true
-	err := g.db.View(func(tx *bbolt.Tx) error {
-		found = tx.Bucket(bucketRecords).Get(binary.BigEndian.AppendUint64(nil, record)) != nil
-		return nil
-	})
-	return err != nil || found
-}
-
-// Size is the size of the file in bytes, 0 when it is not known.
+// Size is how many bytes of the file are in use.
 func (g *Generation) Size() int64 {
-	var n int64
-	_ = g.db.View(func(tx *bbolt.Tx) error {
-		n = tx.Size()
-		return nil
-	})
-	return n
+	if g.log == nil {
+		return g.size
+	}
+	return g.log.end
 }
 
 // Close closes the file.
 func (g *Generation) Close() error {
-	if err := g.db.Close(); err != nil {
+	if g.log == nil {
+		return nil
+	}
+	if !g.fixed && g.log.filled > g.log.end {
+		_ = g.log.file.Truncate(g.log.end) // zeros do no harm
+	}
+	if err := g.log.file.Close(); err != nil {
 		return fmt.Errorf("close %s: %w", g.path, err)
 	}
 	return nil

@@ -114,7 +114,7 @@ func (e *encoder) begin() {
 
 const (
 	// recordBytes is the length behind which a record ends and the commit goes on
-	// in another one: bbolt takes no value of 2 GiB, and readers hold one.
+	// in another one: readers hold one.
 	recordBytes = 16 << 20
 	// keepBytes is how much memory is kept from commit to commit.
 	keepBytes = 4 << 20

@@ -15,7 +15,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"go.etcd.io/bbolt"
 	"pgregory.net/rapid"
 
 	"github.com/leanfleet/leanfleet/fleet"
@@ -23,8 +22,11 @@ import (
 
 func contains(s, part string) bool { return strings.Contains(s, part) }
 
-// files is the real file layer.
-type files struct{ failSync bool }
+// files is the real file layer, without waiting for the disk.
+type files struct {
+	failSync bool
+	wrap     func(*os.File) File
+}
 
 func (files) Rename(from, to string) error               { return os.Rename(from, to) }
 func (files) Remove(path string) error                   { return os.Remove(path) }
@@ -36,8 +38,34 @@ func (f files) SyncDir(string) error {
 	return nil
 }
 
+func (f files) Create(path string) (File, error) {
+	return f.file(os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600))
+}
+
+func (f files) Open(path string, readOnly bool) (File, error) {
+	if readOnly {
+		return f.file(os.Open(path))
+	}
+	return f.file(os.OpenFile(path, os.O_RDWR, 0))
+}
+
+func (f files) file(o *os.File, err error) (File, error) {
+	if err != nil {
+		return nil, err
+	}
+	if f.wrap != nil {
+		return f.wrap(o), nil
+	}
+	return loose{o}, nil
+}
+
+// loose is a file that is not synced.
+type loose struct{ *os.File }
+
+func (loose) SyncData() error { return nil }
+
 func testOptions(t testing.TB) Options {
-	return Options{Dir: t.TempDir(), Files: files{}, Table: newTestTable(), NoSync: true}
+	return Options{Dir: t.TempDir(), Files: files{}, Table: newTestTable(), Ahead: 4096}
 }
 
 // plain is a batch with values that are not there as 0, and no memory shared.
@@ -63,7 +91,7 @@ func plain(b *fleet.Batch) fleet.Batch {
 
 func readAll(t testing.TB, o Options, number uint64) (g *Generation, added []Added, rows []fleet.Batch) {
 	t.Helper()
-	g, err := Open(context.Background(), o, number,
+	g, err := Open(context.Background(), o, Name(number),
 		func(a *Added) error { added = append(added, *a); return nil },
 		func(r *Rows) error {
 			b := plain(r.Batch.Batch)
@@ -167,7 +195,7 @@ func TestOtherDefinitions(t *testing.T) {
 	f := func(table *Table, want string) {
 		t.Helper()
 		o.Table = table
-		_, err = Open(context.Background(), o, 1, nil, nil)
+		_, err = Open(context.Background(), o, Name(1), nil, nil)
 		if !errors.Is(err, ErrDefinition) || !contains(err.Error(), want) || !contains(err.Error(), Name(1)) {
 			t.Errorf("%v", err)
 		}
@@ -178,11 +206,11 @@ func TestOtherDefinitions(t *testing.T) {
 	other := queue
 	other.Unit = fleet.UnitCores
 	f(with(other), "metric queue is stored in count, the configuration now says cores")
-	metrics, err := Definitions(context.Background(), o, []uint64{1})
+	metrics, err := Definitions(context.Background(), o, []string{Name(1)})
 	if err != nil || !slices.Equal(metrics, []fleet.Metric{queue}) {
 		t.Errorf("%+v, %v", metrics, err)
 	}
-	if _, err := Definitions(context.Background(), o, []uint64{1, 2}); err == nil || !contains(err.Error(), Name(2)) {
+	if _, err := Definitions(context.Background(), o, []string{Name(1), Name(2)}); err == nil || !contains(err.Error(), Name(2)) {
 		t.Errorf("%v", err)
 	}
 }
@@ -242,7 +270,7 @@ func TestManyShapes(t *testing.T) {
 	}
 }
 
-// TestLongCommit: a long commit is several records in one transaction, and when
+// TestLongCommit: a long commit is several records of one frame, and when
 // it fails none of them.
 func TestLongCommit(t *testing.T) {
 	o := testOptions(t)
@@ -273,18 +301,18 @@ func TestLongCommit(t *testing.T) {
 		t.Error("something is left")
 	}
 	add()
-	if _, err := g.Commit(); err != nil || g.next < 2 || cap(g.enc.b) > keepBytes {
-		t.Errorf("%d records, %d bytes kept, %v", g.next, cap(g.enc.b), err)
+	if _, err := g.Commit(); err != nil || g.log.next != 1 || cap(g.enc.b) > keepBytes || cap(g.log.b) > 2*pieceBytes {
+		t.Errorf("%d commits, %d bytes kept, %v", g.log.next, cap(g.enc.b), err)
 	}
 	add()
-	_ = g.db.Close()
+	_ = g.log.file.Close()
 	if _, err := g.Commit(); err == nil || !g.enc.empty() || len(g.enc.codes.hosts) != 8 {
 		t.Errorf("after a failure: %v, %d hosts", err, len(g.enc.codes.hosts))
 	}
 	g, _, rows := readAll(t, o, 1)
 	defer func() { _ = g.Close() }()
-	if len(rows) != 8 || !slices.Equal(rows[7].Start, b.Start) || !slices.Equal(rows[7].Columns[0].Values, b.Columns[0].Values) || g.next < 2 {
-		t.Errorf("%d batches in %d records", len(rows), g.next)
+	if len(rows) != 8 || !slices.Equal(rows[7].Start, b.Start) || !slices.Equal(rows[7].Columns[0].Values, b.Columns[0].Values) || g.log.next != 1 {
+		t.Errorf("%d batches in %d commits", len(rows), g.log.next)
 	}
 }
 
@@ -314,9 +342,10 @@ func TestGenerationFails(t *testing.T) {
 	if _, err := Create(cancelled, o, 3); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
-	write := func(change func(b *bbolt.Bucket) error) {
+	write := func(change func(data []byte) []byte) {
 		t.Helper()
-		_ = os.Remove(filepath.Join(o.Dir, Name(3)))
+		path := filepath.Join(o.Dir, Name(3))
+		_ = os.Remove(path)
 		g, err := Create(t.Context(), o, 3)
 		if err != nil {
 			t.Fatal(err)
@@ -325,34 +354,44 @@ func TestGenerationFails(t *testing.T) {
 		if _, err := g.Commit(); err != nil {
 			t.Fatal(err)
 		}
-		err = g.db.Update(func(tx *bbolt.Tx) error { return change(tx.Bucket(bucketRecords)) })
-		if err := errors.Join(err, g.Close()); err != nil {
+		if err := g.Close(); err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, change(data), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	zero := make([]byte, 8)
-	write(func(b *bbolt.Bucket) error {
-		bad := slices.Clone(b.Get(zero))
-		bad[len(bad)-1] ^= 1
-		return b.Put(zero, bad)
-	})
-	_, err = Open(t.Context(), o, 3, none, ignore)
-	f("a flipped bit", "record 0: a record is damaged", err)
-	write(func(b *bbolt.Bucket) error { return b.Put([]byte("key"), []byte("x")) })
-	_, err = Open(t.Context(), o, 3, none, ignore)
-	f("a strange key", "record 1 is missing", err)
-	write(func(b *bbolt.Bucket) error { return b.Tx().DeleteBucket(bucketRecords) })
-	_, err = Open(t.Context(), o, 3, none, ignore)
-	f("no bucket", "bucket records is missing", err)
-	if err := os.WriteFile(filepath.Join(o.Dir, Name(3)), []byte(strings.Repeat("hello", 4000)), 0o600); err != nil {
+	open := func(o Options) error {
+		_, err := Open(t.Context(), o, Name(3), none, ignore)
+		return err
+	}
+	write(func(data []byte) []byte { data[len(data)-9] ^= 1; return data })
+	f("a flipped bit", "commit 0, the last one, is not what was written", open(o))
+	write(func(data []byte) []byte { return []byte(strings.Repeat("hello", 4000)) })
+	f("text", "it does not begin as one", open(o))
+	write(func([]byte) []byte { return nil })
+	f("nothing", "it does not begin as one", open(o))
+	write(func(data []byte) []byte { data[30] ^= 1; return data })
+	f("another salt", "its header is not what was written", open(o))
+	write(func(data []byte) []byte { return append(data, data[headerBytes:]...) })
+	f("a commit twice", "commit 1, the last one", open(o))
+	write(func(data []byte) []byte { return data })
+	if err := os.Rename(filepath.Join(o.Dir, Name(3)), filepath.Join(o.Dir, Name(4))); err != nil {
 		t.Fatal(err)
 	}
-	_, err = Open(t.Context(), o, 3, none, ignore)
-	f("text", "invalid", err)
+	_, err = Open(t.Context(), o, Name(4), none, ignore)
+	if err == nil || !contains(err.Error(), "it is generation 3") {
+		t.Errorf("%v", err)
+	}
+	f("none", "no such file", open(o))
 
-	write(func(*bbolt.Bucket) error { return nil })
+	write(func(data []byte) []byte { return data })
 	g, _, _ := readAll(t, o, 3)
-	if err := g.db.Close(); err != nil {
+	if err := g.log.file.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if uncertain, err := g.Commit(); uncertain || err != nil {
@@ -360,25 +399,22 @@ func TestGenerationFails(t *testing.T) {
 	}
 	g.AddHost(&Added{Key: "b", ID: "b", Put: fleet.Put{At: time.Unix(0, 0)}})
 	uncertain, err := g.Commit()
-	if f("a closed file", "database not open", err); !uncertain {
+	if f("a closed file", "already closed", err); !uncertain {
 		t.Error("it is certain what became of a commit that nobody can look for")
 	}
-	locked, _, _ := readAll(t, o, 3)
-	_, err = Open(t.Context(), o, 3, none, ignore)
-	if f("a file that is open", "another process", err); !errors.Is(err, fleet.ErrLocked) {
-		t.Error(err)
-	}
-	_ = locked.Close()
 }
 
 // TestNames: only names that are written are read as those of generations.
 func TestNames(t *testing.T) {
-	for name, want := range map[string]uint64{"000042.db": 42, "1234567.db": 1234567} {
+	for name, want := range map[string]uint64{"000042.log": 42, "1234567.log": 1234567} {
 		if n, ok := ParseName(name); !ok || n != want || Name(n) != name {
 			t.Errorf("%s: %d, %v", name, n, ok)
 		}
 	}
-	for _, name := range []string{"42.db", "000042.db.tmp", "00004x.db", "0000042.db", "leanfleet.db", ".db"} {
+	if n, ok := ParseName("000042.db"); !ok || n != 42 {
+		t.Error("one that bbolt wrote is not seen")
+	}
+	for _, name := range []string{"42.log", "000042.log.tmp", "00004x.log", "0000042.log", "leanfleet.db", ".log", ".db", "42.db"} {
 		if _, ok := ParseName(name); ok {
 			t.Errorf("%s is taken for a generation", name)
 		}
