@@ -22,6 +22,9 @@ type CollectorRig struct {
 	Now func() time.Time
 	// Advance lets time pass, for the clock and for what is measured.
 	Advance func(d time.Duration)
+	// SetClock sets the wall clock forward or back while nothing else passes; nil
+	// for a collector whose clock cannot be set.
+	SetClock func(d time.Duration)
 	// Break makes part of what is measured unreadable, and returns what mends it
 	// again; nil for a collector that nothing can fail.
 	Break func() (mend func())
@@ -38,6 +41,11 @@ type CollectorRig struct {
 //     nobody called is not made up.
 //   - What fails is told in an error beside the batches of what did not, and
 //     what was told once is not told again after it was mended.
+//   - A clock that is set forward or back by an hour makes up no interval: the next
+//     whole one is the next row, and times that come again may be told again.
+//   - Rows of process groups have cpu_usage and memory_usage and nothing else, stand
+//     beside the row of their host in the same call, and are shares of it: no more
+//     than it has.
 //   - A cancelled call returns the context's error, and the next one goes on.
 //   - What was returned belongs to the caller.
 func Collector(t *testing.T, open func(t *testing.T) CollectorRig) {
@@ -50,6 +58,8 @@ func Collector(t *testing.T, open func(t *testing.T) CollectorRig) {
 		"Cancelled":        cancelledCall,
 		"BelongsToCaller":  belongsToCaller,
 		"LateAndEarlyCall": lateCall,
+		"ClockSetForward":  func(t *testing.T, c *collectorRun) { clockSet(t, c, time.Hour) },
+		"ClockSetBack":     func(t *testing.T, c *collectorRun) { clockSet(t, c, -time.Hour) },
 	} {
 		t.Run(name, func(t *testing.T) { run(t, &collectorRun{CollectorRig: open(t), t: t}) })
 	}
@@ -80,6 +90,9 @@ func (c *collectorRun) collect(wantErr bool) []int64 {
 		if batches[i].Group == "" {
 			starts = append(starts, batches[i].Start...)
 		}
+	}
+	if err := groupsBesideHost(batches, starts); err != nil {
+		c.t.Fatalf("at %s: %v", c.Now().Format(time.RFC3339Nano), err)
 	}
 	for _, s := range starts {
 		c.last = max(c.last, s)
@@ -129,6 +142,34 @@ func (c *collectorRun) check(b *fleet.Batch) error {
 		m := b.Columns[i].Metric
 		if canon, err := known.Lookup(m.Name); err == nil && (canon.Num != m.Num || canon.Den != m.Den) {
 			return fmt.Errorf("%s has a resolution of %d/%d, not %d/%d", m.Name, m.Num, m.Den, canon.Num, canon.Den)
+		}
+	}
+	return nil
+}
+
+// groupsBesideHost says what is wrong with the rows of process groups in what a
+// call returned, the host's own rows of which start at some times.
+func groupsBesideHost(batches []fleet.Batch, starts []int64) error {
+	for i := range batches {
+		b := &batches[i]
+		if b.Group == "" {
+			continue
+		}
+		for _, s := range b.Start {
+			if !slices.Contains(starts, s) {
+				return fmt.Errorf("group %q has a row at %s, and the host has none", b.Group, stampOf(s))
+			}
+		}
+		for k := range b.Columns {
+			m := &b.Columns[k].Metric
+			if m.Name != fleet.CPUUsage.Name && m.Name != fleet.MemoryUsage.Name {
+				return fmt.Errorf("group %q has %s, which groups have not", b.Group, m.Name)
+			}
+			for row, v := range b.Columns[k].Values {
+				if b.Columns[k].Has(row) && m.Value(int64(v)) > 1 {
+					return fmt.Errorf("group %q has %s %g, more than its host has", b.Group, m.Name, m.Value(int64(v)))
+				}
+			}
 		}
 	}
 	return nil
@@ -255,6 +296,29 @@ func belongsToCaller(t *testing.T, c *collectorRun) {
 		if err := c.check(&second[i]); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// clockSet sets the clock by some time, as people and daemons do.
+func clockSet(t *testing.T, c *collectorRun, by time.Duration) {
+	if c.SetClock == nil {
+		t.Log("the clock of this collector cannot be set")
+		return
+	}
+	c.start()
+	c.Advance(c.Interval)
+	c.wants(1)
+	c.SetClock(by)
+	if by < 0 { // these times come again
+		c.last, c.told = 0, nil
+	}
+	c.Advance(c.Interval)
+	if got := c.collect(false); len(got) > 1 {
+		t.Fatalf("the clock was set by %s in one interval, and there are rows that start at %v", by, got)
+	}
+	for range 3 {
+		c.Advance(c.Interval)
+		c.wants(1)
 	}
 }
 

@@ -47,8 +47,9 @@ func openPlain(*testing.T) CollectorRig {
 	p := &plainCollector{now: at("2024-01-01T12:00"), interval: time.Minute}
 	return CollectorRig{
 		Collector: p, Interval: p.interval, Now: func() time.Time { return p.now },
-		Advance: func(d time.Duration) { p.now = p.now.Add(d) },
-		Break:   func() func() { p.broken = true; return func() { p.broken = false } },
+		Advance:  func(d time.Duration) { p.now = p.now.Add(d) },
+		SetClock: func(d time.Duration) { p.now = p.now.Add(d) },
+		Break:    func() func() { p.broken = true; return func() { p.broken = false } },
 	}
 }
 
@@ -87,6 +88,28 @@ func TestCollectorSuiteFindsFaults(t *testing.T) {
 		b := good()
 		c.change(&b)
 		err := run.check(&b)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, not %q", name, err, c.want)
+		}
+	}
+}
+
+// TestCollectorSuiteFindsFaultsOfGroups shows that the checks of process groups
+// can fail.
+func TestCollectorSuiteFindsFaultsOfGroups(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(host, group *fleet.Batch)
+		want   string
+	}{
+		"good":          {func(_, _ *fleet.Batch) {}, ""},
+		"without host":  {func(host, _ *fleet.Batch) { host.Start[0] -= 60_000 }, "the host has none"},
+		"other metric":  {func(_, group *fleet.Batch) { group.Columns[0].Metric = fleet.CapacityVCPUs }, "which groups have not"},
+		"more than all": {func(_, group *fleet.Batch) { group.Columns[0].Values[0] = 10001 }, "more than its host has"},
+	} {
+		host := batch("plain", fleet.CPUUsage, time.Minute, "2024-01-01T11:58", 0.5)
+		group := in("nginx", batch("plain", fleet.CPUUsage, time.Minute, "2024-01-01T11:58", 0.2))
+		c.change(&host, &group)
+		err := groupsBesideHost([]fleet.Batch{host, group}, host.Start)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, not %q", name, err, c.want)
 		}

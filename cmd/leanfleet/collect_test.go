@@ -17,6 +17,7 @@ import (
 	"github.com/leanfleet/leanfleet/fleet"
 	"github.com/leanfleet/leanfleet/internal/report"
 	"github.com/leanfleet/leanfleet/internal/server"
+	"github.com/leanfleet/leanfleet/statistics"
 )
 
 // besideCollect runs "leanfleet collect" on this machine and returns how to run
@@ -84,6 +85,14 @@ func TestCollect(t *testing.T) {
 	if code, out, complaint := verb("top", "--by", "group", "--range", "1h", "-o", "csv", "--columns", "group,samples"); code != 0 || !strings.Contains(out, "\nall,") {
 		t.Errorf("top --by group: %d %s %s", code, out, complaint)
 	}
+	// Nobody stated how large this machine is; it measured it.
+	for metric, least := range map[string]float64{"memory_used_bytes": 1 << 20, "cpu_cores_used": 0} {
+		var r statistics.TopResult
+		code, out, complaint := verb("top", "--groups", "--metric", metric, "--range", "1h", "-o", "json")
+		if err := json.Unmarshal([]byte(out), &r); code != 0 || err != nil || len(r.Hosts) != 2 || r.Hosts[0].Group != "all" || r.Hosts[0].Max == nil || *r.Hosts[0].Max <= least {
+			t.Errorf("top --groups of %s: %d %s %s", metric, code, out, complaint)
+		}
+	}
 	host := during.Collector.Tasks[0].Name
 	if code, out, complaint := verb("hosts", "tag", host, "dept=eng"); code != 0 {
 		t.Errorf("tag: %d %s %s", code, out, complaint)
@@ -138,26 +147,6 @@ func TestTogether(t *testing.T) {
 	if !errors.Is(err, broken) {
 		t.Error(err)
 	}
-}
-
-// TestServiceFile: the unit runs a command that there is.
-func TestServiceFile(t *testing.T) {
-	data, err := os.ReadFile("../../packaging/leanfleet-collect.service")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.SplitSeq(string(data), "\n") {
-		command, ok := strings.CutPrefix(line, "ExecStart=/usr/local/bin/leanfleet ")
-		if !ok {
-			continue
-		}
-		c, rest, err := newRoot(&app{out: new(bytes.Buffer), err: new(bytes.Buffer), env: func(string) (string, bool) { return "", false }, now: time.Now}).Find(strings.Fields(command))
-		if err != nil || c.Name() != "collect" || c.ParseFlags(rest) != nil {
-			t.Errorf("%s: %v", command, err)
-		}
-		return
-	}
-	t.Error("the unit starts nothing of ours")
 }
 
 // TestStatusOfCollector: what a collector lost, or cannot store, is found.

@@ -171,3 +171,26 @@ func TestSuspended(t *testing.T) {
 		t.Errorf("at its end it does not say that intervals were skipped: %s", said)
 	}
 }
+
+// TestStoppedHolder: beside a "leanfleet collect" that is stopped every verb says
+// so, and which process it is, soon; continued, it answers as if nothing had been.
+func TestStoppedHolder(t *testing.T) {
+	t.Parallel() // it waits, most of the time
+	d := startDaemon(t, filepath.Join(t.TempDir(), "data"), "--interval", "1s")
+	d.until("a row", func(r *leanfleet.StatusResult) bool { return r.Store.Rows >= 1 })
+	d.signal(syscall.SIGSTOP)
+	want := fmt.Sprintf("process %d holds %s and has not answered for 5s: is it stopped?", d.cmd.Process.Pid, d.dir)
+	for _, verb := range []string{"stats", "hosts"} {
+		begun := time.Now()
+		_, complaint, code := d.ask(verb)
+		if code != exitFailed || !strings.Contains(complaint, want) || !strings.Contains(complaint, fmt.Sprint("kill -CONT ", d.cmd.Process.Pid)) {
+			t.Errorf("%s: %d %s, want %s", verb, code, complaint, want)
+		}
+		if took := time.Since(begun); took > 20*time.Second {
+			t.Errorf("%s waited %s", verb, took)
+		}
+	}
+	d.signal(syscall.SIGCONT)
+	d.asked("stats")
+	d.end()
+}

@@ -18,6 +18,9 @@ type limited struct {
 	limits
 	used       func() (uint64, error) // CPU time in microseconds
 	usedMemory func() (uint64, error) // bytes that cannot be taken back
+	// swap is how much may be swapped out, given how much swap space the machine
+	// has, and how much is; zero where neither is counted.
+	swap func(machine uint64) (total, used uint64, err error)
 }
 
 // limits finds the limits of the container that this is. A machine, virtual or
@@ -87,6 +90,18 @@ func (t *tree) limitsV2(l *limited, group string) error {
 			l.cpus = cpus
 			l.used = func() (uint64, error) { return keyed(filepath.Join(dir, "cpu.stat"), "usage_usec") }
 		}
+		// The root of the machine has no cpuset.cpus, and what is missing from its
+		// effective ones is no limit.
+		if exists(filepath.Join(dir, "cpuset.cpus")) {
+			pinned, err := countCPUs(filepath.Join(dir, "cpuset.cpus.effective"))
+			if err != nil {
+				return err
+			}
+			if pinned > 0 && (l.cpus == 0 || pinned < l.cpus) {
+				l.cpus = pinned
+				l.used = func() (uint64, error) { return keyed(filepath.Join(dir, "cpu.stat"), "usage_usec") }
+			}
+		}
 		most, _, err := pair(filepath.Join(dir, "memory.max"))
 		if err != nil {
 			return err
@@ -96,15 +111,26 @@ func (t *tree) limitsV2(l *limited, group string) error {
 			l.usedMemory = func() (uint64, error) {
 				return workingSet(filepath.Join(dir, "memory.current"), filepath.Join(dir, "memory.stat"), "inactive_file")
 			}
+			l.swap = func(machine uint64) (uint64, uint64, error) {
+				text := firstLine(filepath.Join(dir, "memory.swap.max"))
+				if text == "" || text == "0" {
+					return 0, 0, nil
+				}
+				most, _, err := pair(filepath.Join(dir, "memory.swap.max"))
+				used, _, err2 := pair(filepath.Join(dir, "memory.swap.current"))
+				if most > 0 {
+					machine = min(machine, uint64(most))
+				}
+				return machine, uint64(used), errors.Join(err, err2)
+			}
 		}
 	}
 	return nil
 }
 
 func (t *tree) limitsV1(l *limited, groups map[string]string) error {
-	base := t.path("sys", "fs", "cgroup")
 	for _, g := range upwards(groups["cpu"]) {
-		dir := filepath.Join(base, "cpu", g)
+		dir := filepath.Join(t.controller("cpu"), g)
 		quota, _, err := pair(filepath.Join(dir, "cpu.cfs_quota_us"))
 		if err != nil {
 			return err
@@ -114,20 +140,25 @@ func (t *tree) limitsV1(l *limited, groups map[string]string) error {
 			return err
 		}
 		if cpus := quota / max(period, 1); quota > 0 && (l.cpus == 0 || cpus < l.cpus) {
-			l.cpus = cpus
-			l.used = func() (uint64, error) {
-				for _, controller := range []string{"cpuacct", "cpu"} { // often one folder, by two names
-					n, _, err := pair(filepath.Join(base, controller, g, "cpuacct.usage"))
-					if err != nil || n > 0 {
-						return uint64(n / 1000), err
-					}
-				}
-				return 0, fmt.Errorf("control group %s: its CPU time is not counted", g)
-			}
+			l.cpus, l.used = cpus, t.usedV1(g)
+		}
+	}
+	for _, g := range upwards(groups["cpuset"]) {
+		dir := filepath.Join(t.controller("cpuset"), g)
+		file := filepath.Join(dir, "cpuset.effective_cpus")
+		if !exists(file) { // kernels before 4.0
+			file = filepath.Join(dir, "cpuset.cpus")
+		}
+		pinned, err := countCPUs(file)
+		if err != nil {
+			return err
+		}
+		if pinned > 0 && (l.cpus == 0 || pinned < l.cpus) {
+			l.cpus, l.used = pinned, t.usedV1(g)
 		}
 	}
 	for _, g := range upwards(groups["memory"]) {
-		dir := filepath.Join(base, "memory", g)
+		dir := filepath.Join(t.controller("memory"), g)
 		most, _, err := pair(filepath.Join(dir, "memory.limit_in_bytes"))
 		if err != nil {
 			return err
@@ -138,9 +169,70 @@ func (t *tree) limitsV1(l *limited, groups map[string]string) error {
 			l.usedMemory = func() (uint64, error) {
 				return workingSet(filepath.Join(dir, "memory.usage_in_bytes"), filepath.Join(dir, "memory.stat"), "total_inactive_file")
 			}
+			l.swap = func(machine uint64) (uint64, uint64, error) {
+				if !exists(filepath.Join(dir, "memory.memsw.limit_in_bytes")) {
+					return 0, 0, nil // swap is not counted
+				}
+				both, _, err := pair(filepath.Join(dir, "memory.memsw.limit_in_bytes"))
+				used, _, err2 := pair(filepath.Join(dir, "memory.memsw.usage_in_bytes"))
+				memory, _, err3 := pair(filepath.Join(dir, "memory.usage_in_bytes"))
+				if both < unlimited {
+					machine = min(machine, uint64(max(both-most, 0)))
+				}
+				return machine, uint64(max(used-memory, 0)), errors.Join(err, err2, err3)
+			}
 		}
 	}
 	return nil
+}
+
+// controller is the folder of a controller of version 1. Where two share one it has
+// both names, and often, not always, there are links by each.
+func (t *tree) controller(name string) string {
+	base := t.path("sys", "fs", "cgroup")
+	if name == "cpu" || name == "cpuacct" {
+		for _, joint := range []string{name, "cpu,cpuacct", "cpuacct,cpu"} {
+			if dir := filepath.Join(base, joint); exists(dir) {
+				return dir
+			}
+		}
+	}
+	return filepath.Join(base, name)
+}
+
+// usedV1 is the CPU time of a control group of version 1.
+func (t *tree) usedV1(group string) func() (uint64, error) {
+	return func() (uint64, error) {
+		for _, controller := range []string{"cpuacct", "cpu"} { // often one folder
+			file := filepath.Join(t.controller(controller), group, "cpuacct.usage")
+			if exists(file) {
+				n, _, err := pair(file)
+				return uint64(n / 1000), err
+			}
+		}
+		return 0, fmt.Errorf("control group %s: its CPU time is not counted", group)
+	}
+}
+
+// countCPUs is how many CPUs a list such as 0-3,8 names; 0 where there is none.
+func countCPUs(file string) (float64, error) {
+	n := 0
+	for part := range strings.SplitSeq(firstLine(file), ",") {
+		if part == "" {
+			continue
+		}
+		from, to, isRange := strings.Cut(part, "-")
+		if !isRange {
+			to = from
+		}
+		a, err1 := strconv.ParseUint(from, 10, 16)
+		b, err2 := strconv.ParseUint(to, 10, 16)
+		if err1 != nil || err2 != nil || b < a {
+			return 0, fmt.Errorf("%s: %q is not a range of CPUs", file, part)
+		}
+		n += int(b-a) + 1
+	}
+	return float64(n), nil
 }
 
 // pair reads a file of one or two numbers. A missing file, "max" and negative

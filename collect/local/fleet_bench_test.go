@@ -30,7 +30,7 @@ func BenchmarkHundredHostsByDepartment(b *testing.B) {
 		if err := h.Write(); err != nil {
 			b.Fatal(err)
 		}
-		c, err := local.New(local.Options{Now: clock.now, Root: h.Dir, Space: func(string) (local.Space, error) { return local.Space{Used: 1, Available: 1}, nil }})
+		c, err := local.New(local.Options{Now: clock.now, Interval: shortInterval, Root: h.Dir, Space: func(string) (local.Space, error) { return local.Space{Used: 1, Available: 1}, nil }})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -53,7 +53,7 @@ func BenchmarkHundredHostsByDepartment(b *testing.B) {
 	collect()
 	defer cpuTime(b)()
 	for b.Loop() {
-		clock.pass(time.Minute)
+		clock.pass(shortInterval)
 		if _, err := m.Append(b.Context(), collect()); err != nil {
 			b.Fatal(err)
 		}

@@ -36,7 +36,12 @@ type running struct {
 	group  string
 	cgroup string // "" where rules do not ask for it
 	cpu    uint64 // ticks
+	seen   int    // readings since its group was found out
 }
+
+// lookAgain is after how many readings a process is asked again for its user,
+// control group and name: it may have become another's, or moved.
+const lookAgain = 10
 
 // groupReading is the counters of all groups at a moment.
 type groupReading struct {
@@ -91,6 +96,12 @@ func (g *grouper) place(name string) string {
 
 // read reads all processes and the control groups that rules speak of.
 func (g *grouper) read() (*groupReading, error) {
+	if !exists(g.tree.path("proc", "1")) {
+		if g.tree.wants("processes") {
+			return nil, nil // it was told with their number
+		}
+		return nil, fmt.Errorf("%s: %w", g.tree.path("proc"), errHidden)
+	}
 	r := &groupReading{processes: make(map[int]running, len(g.known)), memory: map[string]uint64{}}
 	shared := map[string]uint64{}
 	if g.needs.user {
@@ -147,9 +158,14 @@ func (g *grouper) process(pid int, dir string) (running, error) {
 	if err != nil {
 		return running{}, fmt.Errorf("%s: %w", path, err)
 	}
-	if k, ok := g.known[pid]; ok && k.start == p.start && k.name == p.name {
-		p.group, p.cgroup = k.group, k.cgroup
+	k, ok := g.known[pid]
+	ok = ok && k.start == p.start && k.name == p.name
+	if ok && k.seen > 0 && k.seen < lookAgain {
+		p.group, p.cgroup, p.seen = k.group, k.cgroup, k.seen+1
 		return p, nil
+	}
+	if ok { // those that were there at the beginning are not all asked at once again
+		p.seen = 1 + pid%3
 	}
 	f := facts{name: g.fullName(dir, p.name)}
 	if g.needs.user {
@@ -160,9 +176,10 @@ func (g *grouper) process(pid int, dir string) (running, error) {
 		if err != nil {
 			return running{}, err
 		}
-		f.cgroup = groups[""]
-		if f.cgroup == "" || f.cgroup == "/" {
-			f.cgroup = max(groups["cpu"], groups["name=systemd"])
+		for _, hierarchy := range []string{"", "name=systemd", "cpu", "memory"} { // of version 2, then of version 1
+			if f.cgroup = groups[hierarchy]; f.cgroup != "" && f.cgroup != "/" {
+				break
+			}
 		}
 	}
 	group, _ := first(g.rules, f)
@@ -201,7 +218,7 @@ func parseProcess(data []byte) (running, error) {
 }
 
 // fullName is the program's name where the kernel's copy of it, 15 bytes, may
-// be cut.
+// be cut. A script's stands behind its interpreter and that one's options.
 func (g *grouper) fullName(dir, name string) string {
 	if len(name) < 15 {
 		return name
@@ -210,9 +227,12 @@ func (g *grouper) fullName(dir, name string) string {
 	if err != nil {
 		return name
 	}
-	program, _, _ := bytes.Cut(line, []byte{0})
-	if base := filepath.Base(string(program)); strings.HasPrefix(base, name) {
-		return base
+	for range 4 {
+		word, rest, _ := bytes.Cut(line, []byte{0})
+		if base := filepath.Base(string(word)); strings.HasPrefix(base, name) {
+			return base
+		}
+		line = rest
 	}
 	return name
 }

@@ -26,7 +26,7 @@ func TestConformance(t *testing.T) {
 				func(o *local.Options) { o.Groups = []local.GroupRule{{Group: "db", Name: "postgres"}} })
 			meminfo := filepath.Join(w.host.Dir, "proc", "meminfo")
 			return fleettest.CollectorRig{
-				Collector: w, Interval: time.Minute, Now: func() time.Time { t, _ := w.clock.now(); return t },
+				Collector: w, Interval: time.Minute, Now: func() time.Time { t, _ := w.clock.now(); return t }, SetClock: w.clock.set,
 				Advance: func(d time.Duration) {
 					broken := w.host.Files["proc/meminfo"]
 					w.pass(d, proctree.Load{CPU: 0.3, ReadBytes: 1e6})
@@ -46,7 +46,7 @@ func TestConformance(t *testing.T) {
 		fleettest.Collector(t, func(t *testing.T) fleettest.CollectorRig {
 			clock := newClock()
 			c := local.NewPortable(t, local.Options{Now: clock.now, Host: "this", Interval: time.Second})
-			return fleettest.CollectorRig{Collector: c, Interval: time.Second, Advance: clock.pass,
+			return fleettest.CollectorRig{Collector: c, Interval: time.Second, Advance: clock.pass, SetClock: clock.set,
 				Now: func() time.Time { t, _ := clock.now(); return t }}
 		})
 	})
@@ -514,14 +514,14 @@ func TestThisMachine(t *testing.T) {
 		t.Skipf("this machine runs %s, not Linux", runtime.GOOS)
 	}
 	clock := newClock()
-	c, err := local.New(local.Options{Now: clock.now, Groups: []local.GroupRule{{Group: "this test", Name: ".*local.test.*"}}})
+	c, err := local.New(local.Options{Now: clock.now, Interval: time.Second, Groups: []local.GroupRule{{Group: "this test", Name: ".*local.test.*"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.Collect(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	clock.pass(time.Minute)
+	clock.pass(time.Second)  // a second is as long as no reboot is
 	ticks := func() string { // of all CPUs; interrupts change the rest of the file all the time
 		stat, err := os.ReadFile("/proc/stat")
 		if err != nil {

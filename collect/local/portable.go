@@ -63,9 +63,6 @@ func (p portable) read(ctx context.Context, r *reading) error {
 	if s, err := mem.SwapMemoryWithContext(ctx); try("swap space", err) && r.memory.ok {
 		r.memory.v.swapTotal, r.memory.v.swapFree = s.Total, s.Free
 	}
-	if boot, err := host.BootTimeWithContext(ctx); try("time of boot", err) {
-		r.boot = fmt.Sprint(boot / 16) // it is computed, and may tremble by a second
-	}
 	if up, err := host.UptimeWithContext(ctx); try("time since boot", err) {
 		r.uptime = is(float64(up))
 	}

@@ -94,8 +94,9 @@ func since(a, b, otherA, otherB uint64) (uint64, bool) {
 }
 
 // grown is how much the counters of all devices grew together. It is unknown
-// where a device came, went, or was reset meanwhile.
-func grown(a, b known[map[string]counters], which int) (uint64, bool) {
+// where a device came, went, or was reset meanwhile. Counters of 32 bits wrap
+// where they may; what goes back elsewhere was reset.
+func grown(a, b known[map[string]counters], which int, wraps bool) (uint64, bool) {
 	if !a.ok || !b.ok || len(a.v) != len(b.v) || len(b.v) == 0 {
 		return 0, false
 	}
@@ -103,7 +104,7 @@ func grown(a, b known[map[string]counters], which int) (uint64, bool) {
 	for name, now := range b.v {
 		before, there := a.v[name]
 		d, ok := since(before[which], now[which], before[which^1], now[which^1])
-		if !there || !ok {
+		if !there || !ok || !wraps && now[which] < before[which] {
 			return 0, false
 		}
 		sum += d

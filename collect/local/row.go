@@ -11,7 +11,7 @@ import (
 // batches.
 func (c *Collector) rows(a, b *reading, fine []moment) ([]fleet.Batch, error) {
 	start := c.slot(a.wall)
-	sameBoot := a.boot == b.boot && (!a.uptime.ok || !b.uptime.ok || b.uptime.v >= a.uptime.v)
+	sameBoot := c.sameBoot(a, b)
 	values := map[string]known[float64]{"up": is(1.0)}
 	c.gauges(b, values)
 	if sameBoot {
@@ -30,6 +30,19 @@ func (c *Collector) rows(a, b *reading, fine []moment) ([]fleet.Batch, error) {
 		}
 	}
 	return batches, err
+}
+
+// sameBoot says whether a machine did not boot between two readings: its boot is
+// the same, and the time since it grew by about the time that passed.
+func (c *Collector) sameBoot(a, b *reading) bool {
+	if a.boot != b.boot {
+		return false
+	}
+	if !a.uptime.ok || !b.uptime.ok {
+		return true
+	}
+	inexact := max(2*time.Second, c.opt.Interval/10) // some systems tell whole seconds
+	return b.uptime.v-a.uptime.v >= (b.mono - a.mono - inexact).Seconds()
 }
 
 // batch is one row; values that are unknown or not wanted have no column.
@@ -99,15 +112,16 @@ func (c *Collector) rates(a, b *reading, fine []moment, values map[string]known[
 	for name, from := range map[string]struct {
 		a, b  known[map[string]counters]
 		which int
+		wraps bool
 	}{
-		"disk_read_bytes_per_second":        {a.disks, b.disks, bytesIn},
-		"disk_write_bytes_per_second":       {a.disks, b.disks, bytesOut},
-		"disk_read_ops_per_second":          {a.disks, b.disks, opsIn},
-		"disk_write_ops_per_second":         {a.disks, b.disks, opsOut},
-		"network_receive_bytes_per_second":  {a.networks, b.networks, bytesIn},
-		"network_transmit_bytes_per_second": {a.networks, b.networks, bytesOut},
+		"disk_read_bytes_per_second":        {a.disks, b.disks, bytesIn, false},
+		"disk_write_bytes_per_second":       {a.disks, b.disks, bytesOut, false},
+		"disk_read_ops_per_second":          {a.disks, b.disks, opsIn, false},
+		"disk_write_ops_per_second":         {a.disks, b.disks, opsOut, false},
+		"network_receive_bytes_per_second":  {a.networks, b.networks, bytesIn, true},
+		"network_transmit_bytes_per_second": {a.networks, b.networks, bytesOut, true},
 	} {
-		if n, ok := grown(from.a, from.b, from.which); ok {
+		if n, ok := grown(from.a, from.b, from.which, from.wraps); ok {
 			values[name] = is(float64(n) / elapsed.Seconds())
 		}
 	}

@@ -38,7 +38,9 @@ func (t *tree) readSpace(r *reading) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	var errs []error
-	for _, p := range points {
+	pools := map[string]Space{}
+	for _, m := range points {
+		p := m.point
 		s, err := t.space(p)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 			continue // another view of the tree, or a private mount
@@ -48,8 +50,23 @@ func (t *tree) readSpace(r *reading) error {
 			continue
 		}
 		r.fuller(s)
+		if m.pool != "" {
+			pool := pools[m.pool]
+			pools[m.pool] = Space{Used: pool.Used + s.Used, Available: max(pool.Available, s.Available)}
+		}
+	}
+	for _, s := range pools {
+		r.fuller(s)
 	}
 	return errors.Join(errs...)
+}
+
+// mount is a file system that counts.
+type mount struct {
+	point string
+	// pool is that of a ZFS data set, which tells what it uses itself and what the
+	// pool has left.
+	pool string
 }
 
 // fuller counts a file system. Its size is what users may have of it, as df
@@ -60,13 +77,13 @@ func (r *reading) fuller(s Space) {
 	}
 }
 
-// parseMounts returns the mount points of file systems that keep files and may be
+// parseMounts returns the mounts of file systems that keep files and may be
 // written to, somewhere: in the name space of a service they may be mounted
 // read-only. There is one for each device: the first that no other mount covers.
 //
 //	36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
-func parseMounts(data []byte) ([]string, error) {
-	var points []string
+func parseMounts(data []byte) ([]mount, error) {
+	var points []mount
 	seen := map[string]bool{}
 	top := map[string]string{} // the last mount of each point
 	for line := range bytes.Lines(data) {
@@ -85,8 +102,9 @@ func parseMounts(data []byte) ([]string, error) {
 		if fstype == "btrfs" || fstype == "zfs" {
 			device = b[1] // subvolumes have numbers of their own
 		}
+		pool := ""
 		if fstype == "zfs" {
-			device, _, _ = strings.Cut(device, "/") // data sets share the pool
+			pool, _, _ = strings.Cut(device, "/")
 		}
 		if !isStoring(fstype) || seen[device] || top[a[4]] != a[0] {
 			continue
@@ -102,7 +120,7 @@ func parseMounts(data []byte) ([]string, error) {
 			continue
 		}
 		seen[device] = true
-		points = append(points, unescapeMount(a[4]))
+		points = append(points, mount{unescapeMount(a[4]), pool})
 	}
 	return points, lines.Err()
 }

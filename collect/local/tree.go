@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -76,7 +77,7 @@ func (t *tree) read(ctx context.Context, r *reading) error {
 	try(err)
 	try(t.readCPU(r, limit))
 	try(t.readMemory(proc, r, limit))
-	if len(errs) == 2 && !r.cpu.ok && !r.memory.ok {
+	if !r.cpu.ok && !r.memory.ok {
 		return fmt.Errorf("%w: %w", errNothing, errors.Join(errs...))
 	}
 	try(t.readUptime(r))
@@ -224,6 +225,11 @@ func (t *tree) readMemory(proc procfs.FS, r *reading, limit limited) error {
 			return err
 		}
 		m.total, m.available = limit.memory, limit.memory-min(used, limit.memory)
+		swap, swapped, err := limit.swap(m.swapTotal)
+		if err != nil {
+			return err
+		}
+		m.swapTotal, m.swapFree = swap, swap-min(swapped, swap)
 	}
 	r.memory = is(m)
 	return nil
@@ -251,8 +257,14 @@ func (t *tree) readUptime(r *reading) error {
 	return nil
 }
 
+// errHidden says that this user sees processes of his own only.
+var errHidden = errors.New("the first process is not visible: proc is mounted with hidepid, so that processes can neither be counted nor put into groups")
+
 // readProcesses counts the folders of processes.
 func (t *tree) readProcesses(r *reading) error {
+	if !exists(t.path("proc", "1")) {
+		return fmt.Errorf("%s: %w", t.path("proc"), errHidden)
+	}
 	n := 0
 	err := t.eachProcess(func(string) { n++ })
 	if err != nil {
@@ -347,12 +359,24 @@ func (t *tree) readDisks(r *reading) error {
 			disks[s.DeviceName] = counters{s.ReadSectors * sector, s.WriteSectors * sector, s.ReadIOs, s.WriteIOs}
 		}
 	}
+	for name := range disks {
+		if m := nvmePath.FindStringSubmatch(name); m != nil && disks[m[1]+m[2]] != (counters{}) {
+			delete(disks, name)
+		}
+	}
 	r.disks = is(disks)
 	return nil
 }
 
+// nvmePath is the name of a path to an NVMe disk that there are several to, and
+// in parentheses the parts of the disk's. Kernels before 6.3 count what goes over
+// the paths, later ones also what goes to the disk.
+var nvmePath = regexp.MustCompile(`^(nvme[0-9]+)c[0-9]+(n[0-9]+)$`)
+
 // readNetworks reads the counters of physical interfaces: those that sysfs
 // knows a device of. Bonds and bridges have none, but what they are made of has.
+// An interface that is part of one with a device, as the virtual function of a
+// machine of Azure is, has its traffic counted there.
 func (t *tree) readNetworks(r *reading) error {
 	path := filepath.Join(t.initial(), "net", "dev")
 	data, err := os.ReadFile(path)
@@ -374,7 +398,8 @@ func (t *tree) readNetworks(r *reading) error {
 			return fmt.Errorf("%s: line %d: no interface is named", path, number)
 		}
 		name := string(bytes.TrimSpace(line[:i]))
-		if !exists(t.path("sys", "class", "net", name, "device")) {
+		in := t.path("sys", "class", "net", name)
+		if !exists(filepath.Join(in, "device")) || exists(filepath.Join(in, "master", "device")) {
 			continue
 		}
 		fields := bytes.Fields(line[i+1:])

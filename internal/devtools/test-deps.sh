@@ -20,6 +20,7 @@ want victoria-metrics victoria-metrics
 want sshd openssh-server
 want pdftotext poppler-utils
 want g++ g++
+want systemd-analyze systemd
 
 if [ -z "$missing" ]; then
 	echo 'test-deps: nothing to install'

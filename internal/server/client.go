@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"reflect"
+	"syscall"
 	"time"
 
 	"github.com/leanfleet/leanfleet"
@@ -28,12 +29,28 @@ type Client struct {
 }
 
 // Connect finds the process that answers for a data directory. Without one it
-// returns nil and no error.
+// returns nil and no error. One that is there and does not say so within
+// [Settings.Patience] is an error that names it: it is stopped, for instance.
 func Connect(ctx context.Context, dir string, s Settings) (*Client, error) {
+	c, err := connect(ctx, dir, s)
+	if errors.Is(err, errEnded) { // it closed its socket while it was asked: nobody is there, or somebody else
+		c, err = connect(ctx, dir, s)
+	}
+	return c, err
+}
+
+// errEnded says that the other side ended a connection that it had not yet
+// answered on.
+var errEnded = errors.New("it ended the connection")
+
+func connect(ctx context.Context, dir string, s Settings) (*Client, error) {
 	c := &Client{dir: dir, settings: s}
 	conn, err := c.dial(ctx)
 	if absent(err) {
 		return nil, nil
+	}
+	if errors.Is(err, syscall.EAGAIN) { // others wait for it already, more than the system lets wait
+		return nil, fmt.Errorf("the process that holds %s answers nobody: is it stopped?", dir)
 	}
 	if errors.Is(err, fs.ErrPermission) {
 		return nil, fmt.Errorf("%s belongs to another user, who alone may ask the process that holds it: run this as that user: %w", dir, err)
@@ -51,7 +68,47 @@ func Connect(ctx context.Context, dir string, s Settings) (*Client, error) {
 			return c.dial(ctx)
 		}
 	}}}
+	holder := peer(conn)
+	if err := c.greet(ctx, holder, cmp.Or(s.Patience, patience)); err != nil {
+		c.Close()
+		return nil, err
+	}
 	return c, nil
+}
+
+// patience is how long a process that holds a directory has to say that it is
+// there. It does at once, whatever it is doing, but machines may be very
+// busy.
+const patience = 5 * time.Second
+
+// greet asks the process that holds the directory for something that it knows by
+// heart, so that one that is stopped is noticed before it is waited for.
+func (c *Client) greet(ctx context.Context, holder int, patience time.Duration) error {
+	soon, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	r, err := http.NewRequestWithContext(soon, http.MethodGet, "http://leanfleet"+Prefix, nil)
+	if err != nil {
+		return fmt.Errorf("ask the process that holds %s: %w", c.dir, err)
+	}
+	answer, err := c.http.Do(r)
+	if err == nil {
+		_, err = io.Copy(io.Discard, answer.Body)
+		err = errors.Join(err, answer.Body.Close())
+	}
+	var waited net.Error
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &waited) && waited.Timeout() && holder > 0:
+		return fmt.Errorf("process %d holds %s and has not answered for %s: is it stopped?\n\"kill -CONT %d\" lets a stopped one go on", holder, c.dir, patience, holder)
+	case errors.As(err, &waited) && waited.Timeout():
+		return fmt.Errorf("the process that holds %s has not answered for %s: is it stopped?", c.dir, patience)
+	case errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || absent(err):
+		return fmt.Errorf("ask the process that holds %s: %w", c.dir, errEnded)
+	}
+	return fmt.Errorf("ask the process that holds %s: %w", c.dir, err)
 }
 
 func (c *Client) dial(ctx context.Context) (net.Conn, error) {

@@ -34,9 +34,10 @@ type Settings struct {
 	Directory string `json:"directory"`
 	// Version is the client's program.
 	Version string `json:"version"`
-	// Patience is how long the client waits for the first word of an answer; 0 is
-	// half a minute. A process that holds the directory says it at once, however
-	// long the answer takes.
+	// Patience is how long the client waits for the process that holds the
+	// directory to say that it is there, and for the first word of each answer; 0 is
+	// five seconds for the one and half a minute for the other. It says both at
+	// once, however long the answer takes.
 	Patience time.Duration `json:"-"`
 }
 

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -325,6 +326,7 @@ func TestHolderDies(t *testing.T) {
 			if err != nil {
 				return
 			}
+			greet(c)
 			_, _ = io.ReadAtLeast(c, make([]byte, 1<<16), 1)
 			_, _ = io.WriteString(c, answer)
 			_ = c.Close()
@@ -409,8 +411,38 @@ func TestOtherVersion(t *testing.T) {
 	}
 }
 
+// greet answers what a client asks first.
+func greet(c net.Conn) {
+	_, _ = io.ReadAtLeast(c, make([]byte, 1<<16), 1)
+	_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+}
+
+// socketOf is a socket of a directory on which accept does what it likes.
+func socketOf(t *testing.T, accept func(net.Conn)) (dir string, l net.Listener) {
+	t.Helper()
+	dir = t.TempDir()
+	l, err := net.Listen("unix", filepath.Join(dir, server.SocketName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	t.Cleanup(func() { _ = l.Close(); <-done })
+	go func() {
+		defer close(done)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			accept(c)
+			_ = c.Close()
+		}
+	}()
+	return dir, l
+}
+
 // TestSilentHolder: a process that holds the directory and does not answer is
-// not waited for without end.
+// not waited for for long, and named where the system tells who it is.
 func TestSilentHolder(t *testing.T) {
 	dir := t.TempDir()
 	l, err := net.Listen("unix", filepath.Join(dir, server.SocketName))
@@ -419,12 +451,68 @@ func TestSilentHolder(t *testing.T) {
 	}
 	defer l.Close()
 	c, err := server.Connect(t.Context(), dir, server.Settings{Patience: 50 * time.Millisecond})
+	if c != nil || err == nil || !strings.Contains(err.Error(), "has not answered for 50ms: is it stopped?") {
+		t.Fatal(c, err)
+	}
+	if want := fmt.Sprintf("process %d holds %s", os.Getpid(), dir); runtime.GOOS == "linux" && !strings.Contains(err.Error(), want) {
+		t.Errorf("%q is not in %v", want, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(20*time.Millisecond, cancel)
+	if c, err := server.Connect(ctx, dir, server.Settings{}); c != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled meanwhile: %v, %v", c, err)
+	}
+}
+
+// TestStoppedMeanwhile: neither is one that is stopped after it said that it is
+// there; one that works on its answer may take its time.
+func TestStoppedMeanwhile(t *testing.T) {
+	work := make(chan struct{})
+	dir, _ := socketOf(t, func(c net.Conn) {
+		greet(c)
+		_, _ = io.ReadAtLeast(c, make([]byte, 1<<16), 1)
+		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.leanfleet.frames\r\n\r\n")
+		<-work
+		_, _ = io.WriteString(c, "r\x00\x00\x00\x02{}.\x00\x00\x00\x00")
+	})
+	c, err := server.Connect(t.Context(), dir, server.Settings{Patience: 50 * time.Millisecond})
+	if err != nil || c == nil {
+		t.Fatal(c, err)
+	}
+	defer c.Close()
+	time.AfterFunc(300*time.Millisecond, func() { close(work) })
+	if _, err := c.Run(t.Context(), operation(t, "hosts"), &hosts.ListRequest{}); err != nil {
+		t.Error(err)
+	}
+
+	stopped := make(chan struct{})
+	dir, _ = socketOf(t, func(c net.Conn) {
+		greet(c)
+		<-stopped
+	})
+	defer close(stopped)
+	c, err = server.Connect(t.Context(), dir, server.Settings{Patience: 50 * time.Millisecond})
 	if err != nil || c == nil {
 		t.Fatal(c, err)
 	}
 	defer c.Close()
 	if _, err := c.Run(t.Context(), operation(t, "hosts"), &hosts.ListRequest{}); err == nil || !strings.Contains(err.Error(), "does not answer") {
 		t.Error(err)
+	}
+}
+
+// TestEndsWhileAsked: a process that ends before it said that it is there is
+// nobody, and nothing is asked of it.
+func TestEndsWhileAsked(t *testing.T) {
+	var l net.Listener
+	listening := make(chan struct{})
+	dir, l := socketOf(t, func(net.Conn) {
+		<-listening
+		_ = l.Close()
+	})
+	close(listening)
+	if c, err := server.Connect(t.Context(), dir, server.Settings{}); c != nil || err != nil {
+		t.Errorf("%v, %v", c, err)
 	}
 }
 

@@ -120,14 +120,14 @@ func testDeps(t *testing.T, programs ...string) (status int, out, calls string) 
 }
 
 func TestDepsInstallsWhatIsMissing(t *testing.T) {
-	all := []string{"prometheus", "prometheus-node-exporter", "victoria-metrics", "sshd", "pdftotext", "g++"}
+	all := []string{"prometheus", "prometheus-node-exporter", "victoria-metrics", "sshd", "pdftotext", "g++", "systemd-analyze"}
 
 	status, out, calls := testDeps(t, append(all, "apt-get")...)
 	if status != 0 || calls != "" || !strings.Contains(out, "nothing to install") {
 		t.Errorf("with everything there: status %d, calls %q\n%s", status, calls, out)
 	}
 
-	status, out, calls = testDeps(t, "prometheus", "sshd", "victoria-metrics", "g++", "apt-get")
+	status, out, calls = testDeps(t, "prometheus", "sshd", "victoria-metrics", "g++", "systemd-analyze", "apt-get")
 	const packages = " prometheus-node-exporter poppler-utils"
 	if status != 0 || !strings.Contains(out, "installing"+packages+"\n") {
 		t.Errorf("with two missing: status %d\n%s", status, out)
@@ -138,7 +138,7 @@ func TestDepsInstallsWhatIsMissing(t *testing.T) {
 		}
 	}
 
-	status, out, calls = testDeps(t, "prometheus", "sshd", "pdftotext", "g++", "prometheus-node-exporter")
+	status, out, calls = testDeps(t, "prometheus", "sshd", "pdftotext", "g++", "systemd-analyze", "prometheus-node-exporter")
 	if status != 1 || calls != "" || !strings.Contains(out, "no apt-get; install by hand what Debian calls: victoria-metrics") {
 		t.Errorf("without apt-get: status %d, calls %q\n%s", status, calls, out)
 	}
