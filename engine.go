@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"time"
 
@@ -66,10 +67,11 @@ type History interface {
 	// samples begin later.
 	Notes(ctx context.Context, w fleet.Window) ([]string, error)
 	// Days tells how many host-days of a window there are, and yields those that
-	// done does not name, day by day, then by host. A day that is not over is
-	// yielded always. With verify the engine counts what was copied, and a
-	// difference is an error of that day.
-	Days(ctx context.Context, w fleet.Window, sel fleet.Selector, verify bool, done func(fleet.HostID, time.Time) bool) (total int, days iter.Seq2[HistoryDay, error], err error)
+	// done does not name, day by day, then by host; done is told whether the host
+	// has process groups on that day, too. A day that is not over is yielded
+	// always. With verify the engine counts what was copied, and a difference is an
+	// error of that day.
+	Days(ctx context.Context, w fleet.Window, sel fleet.Selector, verify bool, done func(host fleet.HostID, day time.Time, groups bool) bool) (total int, days iter.Seq2[HistoryDay, error], err error)
 }
 
 // HistoryDay is what was copied of one host and UTC day. Batches are valid until
@@ -148,6 +150,9 @@ func (m *Monitor) Copy(ctx context.Context, req CopyRequest) (CopyResult, error)
 	if err != nil {
 		return r, fmt.Errorf("read the hosts of %s: %w", r.From, err)
 	}
+	if err := m.dropTypeTags(ctx, statements); err != nil {
+		return r, fmt.Errorf("see what is known of the hosts of %s: %w", r.From, err)
+	}
 	if r.Inventory, err = m.store.PutRecords(ctx, statements, m.put(fleet.Put{Origin: fleet.OriginScrape, Why: "copied from " + r.From})); err != nil {
 		return r, err
 	}
@@ -158,8 +163,9 @@ func (m *Monitor) Copy(ctx context.Context, req CopyRequest) (CopyResult, error)
 	if err != nil {
 		return r, err
 	}
-	done := func(host fleet.HostID, day time.Time) bool {
-		ok := have[hostDay{m.canonical(host, day), day.Unix()}]
+	done := func(host fleet.HostID, day time.Time, groups bool) bool {
+		at := hostDay{m.canonical(host, day), day.Unix()}
+		ok := have.hosts[at] && (!groups || have.groups[at])
 		if ok {
 			r.Skipped++
 		}
@@ -177,6 +183,39 @@ func (m *Monitor) Copy(ctx context.Context, req CopyRequest) (CopyResult, error)
 	err = c.run(ctx, days)
 	r.Seconds = m.options.Clock().Sub(began).Seconds()
 	return r, err
+}
+
+// dropTypeTags takes labels that told the type in an earlier copy, and are not
+// said to tell it in this one, out of the tags: their value is the type that is
+// known. A tag that is known under the same name stays.
+func (m *Monitor) dropTypeTags(ctx context.Context, statements []fleet.Statement) error {
+	records, err := m.store.Records(ctx, fleet.Selector{}, fleet.Window{})
+	if err != nil {
+		return err
+	}
+	known := map[fleet.HostID][]*fleet.Record{}
+	for i := range records {
+		known[records[i].Host] = append(known[records[i].Host], &records[i])
+	}
+	now := m.options.Clock()
+	for i := range statements {
+		x := &statements[i]
+		if x.InstanceType != "" || len(x.Tags) == 0 {
+			continue
+		}
+		list := known[m.canonical(x.Host, now)]
+		maps.DeleteFunc(x.Tags, func(tag, value string) bool {
+			typed := false
+			for _, r := range list {
+				if _, ok := r.Tags[tag]; ok {
+					return false
+				}
+				typed = typed || value != "" && r.InstanceType == value
+			}
+			return typed
+		})
+	}
+	return nil
 }
 
 // hostDay is a host's UTC day, by its first second.
@@ -197,23 +236,33 @@ func (m *Monitor) canonical(host fleet.HostID, at time.Time) fleet.HostID {
 	return h.ID
 }
 
+// storedDays are the host-days of which something is stored, of hosts
+// themselves and of their process groups.
+type storedDays struct{ hosts, groups map[hostDay]bool }
+
 // copied are the host-days of which something is stored.
-func (m *Monitor) copied(ctx context.Context, q fleet.Question, again bool) (map[hostDay]bool, error) {
-	have := map[hostDay]bool{}
+func (m *Monitor) copied(ctx context.Context, q fleet.Question, again bool) (storedDays, error) {
+	have := storedDays{map[hostDay]bool{}, map[hostDay]bool{}}
 	if again {
 		return have, nil
 	}
 	for _, name := range []string{"cpu_usage", "memory_usage"} {
 		metric, err := m.options.Metrics.Lookup(name)
 		if err != nil {
-			return nil, err
+			return have, err
 		}
-		for p, err := range m.store.Profiles(ctx, fleet.Query{Metric: metric, Window: q.Window, Step: fleet.StepDay}) {
-			if err != nil {
-				return nil, fmt.Errorf("see what is stored: %w", err)
+		for _, groups := range []bool{false, true} {
+			days := have.hosts
+			if groups {
+				days = have.groups
 			}
-			if p.Count > 0 {
-				have[hostDay{p.Record.Host, p.Window.Start.UTC().Truncate(24 * time.Hour).Unix()}] = true
+			for p, err := range m.store.Profiles(ctx, fleet.Query{Metric: metric, Window: q.Window, Step: fleet.StepDay, Groups: groups}) {
+				if err != nil {
+					return have, fmt.Errorf("see what is stored: %w", err)
+				}
+				if p.Count > 0 {
+					days[hostDay{p.Record.Host, p.Window.Start.UTC().Truncate(24 * time.Hour).Unix()}] = true
+				}
 			}
 		}
 	}
@@ -228,7 +277,8 @@ type copying struct {
 
 	load   fleet.Load
 	day    time.Time
-	days   int           // host-days in the load
+	days   int // host-days in the load, and their samples
+	taken  int64
 	groups []fleet.Batch // of its process groups, which are not loaded but appended
 	rows   int           // in groups
 }
@@ -273,6 +323,7 @@ func (c *copying) add(ctx context.Context, d HistoryDay) error {
 		return err
 	}
 	c.days++
+	c.taken += d.Samples
 	c.r.Samples += d.Samples
 	c.r.HostDays++
 	c.progress()
@@ -339,7 +390,7 @@ func (c *copying) commit(ctx context.Context) error {
 		return errors.Join(fmt.Errorf("store %s: %w", c.day.Format(time.DateOnly), err), c.abort())
 	}
 	c.stored(stored)
-	c.load, c.days = nil, 0
+	c.load, c.days, c.taken = nil, 0, 0
 	return nil
 }
 
@@ -348,6 +399,8 @@ func (c *copying) abort() error {
 		return nil
 	}
 	c.r.HostDays -= c.days
+	c.r.Samples -= c.taken
+	c.days, c.taken = 0, 0
 	c.groups, c.rows = nil, 0
 	err := c.load.Abort()
 	c.load = nil

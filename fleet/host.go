@@ -111,9 +111,11 @@ type Record struct {
 	State        State          `json:"state,omitzero"`
 	Purchase     PurchaseOption `json:"purchase,omitzero"`
 	// Capacity is the nominal one: as the inventory states it, else as the
-	// types table has it; CapacityFrom says which.
+	// types table has it, else as the host's own metrics told; CapacityFrom says
+	// which.
 	Capacity Capacity `json:"capacity,omitzero"`
-	// CapacityFrom is "inventory", "catalogue" or "" when nothing is known.
+	// CapacityFrom is "inventory", "catalogue", "measured" or "" when nothing is
+	// known.
 	CapacityFrom string `json:"capacity_from,omitzero"`
 	// Disks is nil when unknown and empty when there is none.
 	Disks []Disk `json:"disks"`

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -56,10 +57,11 @@ func (w Window) String() string {
 
 // Step is the length of the pieces a question is answered in. Steps follow the
 // calendar of the question's location: days may have 23 or 25 hours, weeks
-// begin on Monday.
+// begin on Monday. Beside the named ones it is a part of an hour, in minutes or
+// seconds: "15m", "5m", "30s".
 type Step string
 
-// The steps.
+// The named steps.
 const (
 	StepWhole Step = "whole"
 	StepHour  Step = "hour"
@@ -68,10 +70,11 @@ const (
 	StepMonth Step = "month"
 )
 
-// ParseStep reads hour or 1h, day or 1d, week or 1w or 7d, month or 1mo, whole.
+// ParseStep reads hour or 1h, day or 1d, week or 1w or 7d, month or 1mo, whole,
+// and parts of an hour, minutes or seconds that divide it: 30m, 15m, 5m, 1m, 10s.
 func ParseStep(s string) (Step, error) {
 	switch s {
-	case "hour", "1h", "60m":
+	case "hour", "1h":
 		return StepHour, nil
 	case "day", "1d", "24h":
 		return StepDay, nil
@@ -82,7 +85,40 @@ func ParseStep(s string) (Step, error) {
 	case "whole":
 		return StepWhole, nil
 	}
-	return "", fmt.Errorf("unknown step %q: use 1h, 1d, 1w, 1mo or whole", s)
+	n, second := strings.CutSuffix(s, "s")
+	n, minute := strings.CutSuffix(n, "m")
+	length := time.Second
+	if minute {
+		length = time.Minute
+	}
+	if count, err := strconv.ParseUint(n, 10, 12); err == nil && second != minute {
+		switch d := time.Duration(count) * length; {
+		case d == 0 || time.Hour%d != 0:
+			return "", fmt.Errorf("step %q does not divide an hour: use 30m, 20m, 15m, 12m, 10m, 6m, 5m, 4m, 3m, 2m, 1m, 30s, 20s, 15s, 10s and the like", s)
+		case d == time.Hour:
+			return StepHour, nil
+		case d%time.Minute == 0:
+			return Step(strconv.Itoa(int(d/time.Minute)) + "m"), nil
+		default:
+			return Step(strconv.Itoa(int(d/time.Second)) + "s"), nil
+		}
+	}
+	return "", fmt.Errorf("unknown step %q: use 1h, 1d, 1w or 1mo, a part of an hour such as 15m, or whole", s)
+}
+
+// ofHour is the length of an hour or a part of one; 0 where it is a longer step.
+func (s Step) ofHour() time.Duration {
+	if s == StepHour {
+		return time.Hour
+	}
+	if s == "" || s[0] < '0' || s[0] > '9' {
+		return 0
+	}
+	d, err := time.ParseDuration(string(s))
+	if err != nil || d <= 0 || time.Hour%d != 0 || d%time.Second != 0 {
+		return 0
+	}
+	return d
 }
 
 // Split cuts a window into steps in a location, nil being UTC. The first and
@@ -112,12 +148,13 @@ func (s Step) next(t time.Time, loc *time.Location) time.Time {
 		loc = time.UTC
 	}
 	l := t.In(loc)
-	if s == StepHour {
-		// An hour of local time: where a zone is 30 or 45 minutes off, so are its
-		// hours, and a transition inside an hour ends it.
+	if length := s.ofHour(); length > 0 {
+		// An hour of local time, or a part of it: where a zone is 30 or 45 minutes
+		// off, so are its hours, and a transition inside an hour ends it.
 		_, offset := l.Zone()
-		into := time.Duration(((t.Unix()+int64(offset))%3600+3600)%3600)*time.Second + time.Duration(t.Nanosecond())
-		n := t.Add(time.Hour - into)
+		seconds := int64(length / time.Second)
+		into := time.Duration(((t.Unix()+int64(offset))%seconds+seconds)%seconds)*time.Second + time.Duration(t.Nanosecond())
+		n := t.Add(length - into)
 		if change, ok := nextChange(l, n); ok {
 			n = change
 		}

@@ -91,12 +91,13 @@ func TestParseStep(t *testing.T) {
 	for s, want := range map[string]fleet.Step{
 		"hour": fleet.StepHour, "1h": fleet.StepHour, "60m": fleet.StepHour, "day": fleet.StepDay, "1d": fleet.StepDay, "24h": fleet.StepDay,
 		"week": fleet.StepWeek, "1w": fleet.StepWeek, "7d": fleet.StepWeek, "month": fleet.StepMonth, "1mo": fleet.StepMonth, "1M": fleet.StepMonth, "whole": fleet.StepWhole,
+		"1m": "1m", "60s": "1m", "5m": "5m", "15m": "15m", "900s": "15m", "30m": "30m", "10s": "10s", "90s": "90s", "1s": "1s", "3600s": fleet.StepHour,
 	} {
 		if got, err := fleet.ParseStep(s); err != nil || got != want {
 			t.Errorf("%s is %s, %v", s, got, err)
 		}
 	}
-	for _, s := range []string{"", "2d", "5m", "Day", "1m"} {
+	for _, s := range []string{"", "2d", "Day", "2h", "7m", "0m", "0s", "120m", "7s", "5", "m", "-5m", "1.5m", "5ms", "5mm", "+5m", "99999999999999999999m"} {
 		if got, err := fleet.ParseStep(s); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q", s)) {
 			t.Errorf("%q is %s, %v", s, got, err)
 		}
@@ -240,6 +241,9 @@ func TestSplit(t *testing.T) {
 	// Half an hour of daylight saving: an hour of 30 minutes shown, then of 60.
 	f(fleet.StepDay, "Australia/Lord_Howe", "2024-04-06T13:00:00Z..2024-04-08T13:30:00Z", "04-06T13:00 24h30m0s", "04-07T13:30 24h0m0s")
 	f(fleet.StepHour, "Australia/Lord_Howe", "2024-04-06T14:00:00Z..2024-04-06T16:30:00Z", "04-06T14:00 1h0m0s", "04-06T15:00 30m0s", "04-06T15:30 1h0m0s")
+	f("15m", "UTC", "2026-01-01T00:07:00Z..2026-01-01T00:50:00Z", "01-01T00:07 8m0s", "01-01T00:15 15m0s", "01-01T00:30 15m0s", "01-01T00:45 5m0s")
+	f("30m", "Asia/Kathmandu", "2024-04-06T00:00:00Z..2024-04-06T01:15:00Z", "04-06T00:00 15m0s", "04-06T00:15 30m0s", "04-06T00:45 30m0s")
+	f("20m", "Australia/Lord_Howe", "2024-04-06T14:30:00Z..2024-04-06T15:40:00Z", "04-06T14:30 10m0s", "04-06T14:40 20m0s", "04-06T15:00 10m0s", "04-06T15:10 20m0s", "04-06T15:30 10m0s")
 	f(fleet.StepHour, "Asia/Kolkata", "2024-04-06T00:00:00Z..2024-04-06T02:00:00Z", "04-06T00:00 30m0s", "04-06T00:30 1h0m0s", "04-06T01:30 30m0s")
 	f(fleet.StepHour, "Asia/Kathmandu", "2024-04-06T00:00:00Z..2024-04-06T01:15:00Z", "04-06T00:00 15m0s", "04-06T00:15 1h0m0s")
 	// The zone data of the standard library ends at new years, and on the last

@@ -109,6 +109,10 @@ type sample struct {
 // merged earlier.
 func (a *answer) samples(id fleet.HostID, group string) []sample {
 	var out []sample
+	var sizes map[int64]int64
+	if group != "" && a.query.Metric.Derived() {
+		sizes = a.sizes(id)
+	}
 	taken := map[int64]bool{}
 	for _, member := range a.state.book.Members(id) {
 		d := a.state.data[owner{member, group}]
@@ -126,7 +130,10 @@ func (a *answer) samples(id fleet.HostID, group string) []sample {
 			taken[start] = true
 			s := sample{start: time.UnixMilli(start).UTC(), step: d.steps[start], value: int64(v.scaled), known: true}
 			if a.query.Metric.Derived() {
-				c := a.capacityAt(id, d, start)
+				c := a.capacityAt(id, int64(d.values[a.capacity.Name][start].scaled), start)
+				if group != "" {
+					c = a.capacityAt(id, toldBefore(sizes, start), start)
+				}
 				s.value, s.known = s.value*c, c > 0
 			}
 			out = append(out, s)
@@ -136,11 +143,37 @@ func (a *answer) samples(id fleet.HostID, group string) []sample {
 	return slices.DeleteFunc(out, func(s sample) bool { return !contain(a.within, s.start) })
 }
 
-// capacityAt is the capacity stored beside a sample, else that of the record
-// valid then, scaled; 0 is unknown.
-func (a *answer) capacityAt(id fleet.HostID, d *hostData, start int64) int64 {
-	if v := d.values[a.capacity.Name][start]; v.scaled > 0 {
-		return int64(v.scaled)
+// sizes are the capacities that a host itself told, by start.
+func (a *answer) sizes(id fleet.HostID) map[int64]int64 {
+	out := map[int64]int64{}
+	for _, member := range slices.Backward(a.state.book.Members(id)) {
+		if d := a.state.data[owner{member, ""}]; d != nil {
+			for start, v := range d.values[a.capacity.Name] {
+				out[start] = int64(v.scaled)
+			}
+		}
+	}
+	return out
+}
+
+// toldBefore is what a host told last of its size, in the 24 hours before a
+// start or at it; 0 is nothing.
+func toldBefore(sizes map[int64]int64, start int64) int64 {
+	var value int64
+	last := int64(-1)
+	for at, v := range sizes {
+		if v > 0 && at <= start && at > start-24*time.Hour.Milliseconds() && at > last {
+			last, value = at, v
+		}
+	}
+	return value
+}
+
+// capacityAt is the capacity told with a sample, else that of the record valid
+// then, scaled; 0 is unknown.
+func (a *answer) capacityAt(id fleet.HostID, told, start int64) int64 {
+	if told > 0 {
+		return told
 	}
 	timeline := a.state.book.Timeline(id)
 	for i := range timeline {

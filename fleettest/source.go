@@ -61,6 +61,7 @@ func calendarScenarios() []scenario {
 		{"ExcludedWindows", excludedWindows},
 		{"BerlinSetsItsClocks", berlinSetsItsClocks},
 		{"KolkataDays", kolkataDays},
+		{"PartsOfAnHour", partsOfAnHour},
 		{"WeeksAndMonths", weeksAndMonths},
 	}
 }

@@ -1,6 +1,7 @@
 package fleettest
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -14,6 +15,9 @@ func groupScenarios() []scenario {
 		{"GroupsCutAndSelected", groupsCutAndSelected},
 		{"GroupsMergeAsHostsDo", groupsMergeAsHostsDo},
 		{"GroupsOfMergedHosts", groupsOfMergedHosts},
+		{"GroupsOfHostsThatToldTheirSize", groupsOfHostsThatToldTheirSize},
+		{"GroupsOfHostsThatToldItLast", groupsOfHostsThatToldItLast},
+		{"GroupsOfMergedHostsWithSizes", groupsOfMergedHostsWithSizes},
 		{"GroupsRefused", groupsRefused},
 		{"GroupsAreDurable", groupsAreDurable},
 	}
@@ -29,6 +33,17 @@ func in(group string, b fleet.Batch) fleet.Batch {
 func ofGroups(q fleet.Query) fleet.Query {
 	q.Groups = true
 	return q
+}
+
+// wantWithout asks how many samples of each process group have an absolute
+// figure, and how many have none.
+func (f *fixture) wantWithout(q fleet.Query, want string) {
+	f.Helper()
+	var got []string
+	for _, p := range f.profiles(q) {
+		got = append(got, fmt.Sprintf("%s/%s n=%d without=%d", p.Record.Host, p.Group, p.Count, p.WithoutCapacity))
+	}
+	f.equalLines(q.Metric.Name+" of process groups", want, got)
 }
 
 func groupsApartFromTheirHost(f *fixture) {
@@ -108,6 +123,60 @@ func groupsOfMergedHosts(f *fixture) {
 	f.wantSeries(ofGroups(query(fleet.CPUUsage, day("2024-01-01"), "")), `
 		a@-/nginx 1h 2024-01-01=0.7 2024-01-01T01:00=0.8 2024-01-01T02:00=0.1 2024-01-01T03:00=0.2
 		a@-/other 1h 2024-01-01=0.3`)
+}
+
+// groupsOfHostsThatToldTheirSize: rows of groups have no capacity, so absolute
+// figures are of the size that the host itself told, whatever an inventory says,
+// and of the inventory's where it told none.
+func groupsOfHostsThatToldTheirSize(f *fixture) {
+	f.append(
+		with(with(batch("a", fleet.CPUUsage, 6*time.Hour, "2024-01-01", 0.5, 0.5, 0.5, 0.5), fleet.CapacityVCPUs, 4, 4, 8, 8), fleet.CapacityMemory, 8*gib, 8*gib, 8*gib, 8*gib),
+		in("nginx", with(batch("a", fleet.CPUUsage, 6*time.Hour, "2024-01-01", 0.1, 0.2, 0.3, 0.4), fleet.MemoryUsage, 0.25, 0.25, 0.5, gap)),
+		in("nginx", batch("b", fleet.CPUUsage, 6*time.Hour, "2024-01-01", 0.5)),
+		batch("b", fleet.CPUUsage, 6*time.Hour, "2024-01-01", 0.5))
+	cores := ofGroups(query(fleet.CPUCoresUsed, day("2024-01-01"), ""))
+	f.wantSeries(cores, `a@-/nginx 6h 2024-01-01=0.4 2024-01-01T06:00=0.8 2024-01-01T12:00=2.4 2024-01-01T18:00=3.2`)
+	f.wantSeries(ofGroups(query(fleet.MemoryUsedBytes, day("2024-01-01"), "")), fmt.Sprintf(
+		`a@-/nginx 6h 2024-01-01=%[1]d 2024-01-01T06:00=%[1]d 2024-01-01T12:00=%[2]d`, 2*gib, 4*gib))
+	f.wantWithout(cores, `
+		a/nginx n=4 without=0
+		b/nginx n=0 without=1`)
+	f.put(typed(says("a"), "m5.large"), typed(says("b"), "m5.large"))
+	f.wantSeries(cores, `
+		a@-/nginx 6h 2024-01-01=0.4 2024-01-01T06:00=0.8 2024-01-01T12:00=2.4 2024-01-01T18:00=3.2
+		b@-/nginx 6h 2024-01-01=1`)
+}
+
+// groupsOfHostsThatToldItLast: where the host told nothing at the time, what it
+// told last in the 24 hours before holds.
+func groupsOfHostsThatToldItLast(f *fixture) {
+	f.append(
+		with(batch("a", fleet.CPUUsage, time.Hour, "2024-01-01T20:00", 0.5), fleet.CapacityVCPUs, 2),
+		with(batch("a", fleet.CPUUsage, time.Hour, "2024-01-02T08:00", 0.5, 0.5), fleet.CapacityVCPUs, 4, gap),
+		in("nginx", batch("a", fleet.CPUUsage, time.Hour, "2024-01-01T19:00", 0.5, 0.5)),
+		in("nginx", batch("a", fleet.CPUUsage, time.Hour, "2024-01-02T07:00", 0.5, 0.5, 0.5)),
+		in("nginx", batch("a", fleet.CPUUsage, time.Hour, "2024-01-03T07:00", 0.5, 0.5)))
+	all := ofGroups(query(fleet.CPUCoresUsed, window("2024-01-01", "2024-01-04"), ""))
+	f.wantSeries(all, `
+		a@-/nginx 1h 2024-01-01T20:00=1 2024-01-02T07:00=1 2024-01-02T08:00=2 2024-01-02T09:00=2 2024-01-03T07:00=2`)
+	f.wantWithout(all, `a/nginx n=5 without=2`)
+	// It holds where it was told before the window, too.
+	f.wantSeries(ofGroups(query(fleet.CPUCoresUsed, day("2024-01-02"), "")), `
+		a@-/nginx 1h 2024-01-02T07:00=1 2024-01-02T08:00=2 2024-01-02T09:00=2`)
+	f.wantSeries(ofGroups(query(fleet.CPUCoresUsed, window("2024-01-02T09:00", "2024-01-03T08:00"), "")), `
+		a@-/nginx 1h 2024-01-02T09:00=2 2024-01-03T07:00=2`)
+	f.reopen()
+	f.wantWithout(ofGroups(query(fleet.CPUCoresUsed, day("2024-01-03"), "")), `a/nginx n=1 without=1`)
+}
+
+func groupsOfMergedHostsWithSizes(f *fixture) {
+	f.put(says("a"), says("b"))
+	f.append(
+		with(batch("a", fleet.CPUUsage, time.Hour, "2024-01-01T01:00", 0.5), fleet.CapacityVCPUs, 2),
+		with(batch("b", fleet.CPUUsage, time.Hour, "2024-01-01", 0.5, 0.5, 0.5), fleet.CapacityVCPUs, 4, 6, 8),
+		in("nginx", batch("b", fleet.CPUUsage, time.Hour, "2024-01-01", 0.5, 0.5, 0.5)))
+	f.merge("a", "b")
+	f.wantSeries(ofGroups(query(fleet.CPUCoresUsed, day("2024-01-01"), "")), `a@-/nginx 1h 2024-01-01=2 2024-01-01T01:00=1 2024-01-01T02:00=4`)
 }
 
 func groupsRefused(f *fixture) {

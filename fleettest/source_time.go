@@ -105,6 +105,22 @@ func kolkataDays(f *fixture) {
 		a@- 2024-01-01T19:30 n=0 covered=0h expected=10m`)
 }
 
+func partsOfAnHour(f *fixture) {
+	f.append(batch("a", fleet.CPUUsage, 5*time.Minute, "2024-01-01", 0.1, 0.2, 0.3, 0.4, gap, 0.6, 0.7))
+	f.wantProfiles(query(fleet.CPUUsage, window("2024-01-01T00:05", "2024-01-01T00:50"), "15m"), `
+		a@- 2024-01-01T00:05 n=2 covered=10m expected=10m 0.2:5m 0.3:5m
+		a@- 2024-01-01T00:15 n=2 covered=10m expected=15m 0.4:5m 0.6:5m
+		a@- 2024-01-01T00:30 n=1 covered=5m expected=5m 0.7:5m`)
+	f.wantProfiles(query(fleet.CPUUsage, window("2024-01-01T00:15", "2024-01-01T00:30"), "5m"), `
+		a@- 2024-01-01T00:15 n=1 covered=5m expected=5m 0.4:5m
+		a@- 2024-01-01T00:20 n=0 covered=0h expected=5m
+		a@- 2024-01-01T00:25 n=1 covered=5m expected=5m 0.6:5m`)
+	// Steps shorter than a sample: it belongs whole to that of its start.
+	f.wantProfiles(query(fleet.CPUUsage, window("2024-01-01T00:05", "2024-01-01T00:07"), "1m"), `
+		a@- 2024-01-01T00:05 n=1 covered=5m expected=1m 0.2:5m
+		a@- 2024-01-01T00:06 n=0 covered=0h expected=1m`)
+}
+
 func weeksAndMonths(f *fixture) {
 	// A sample a day from Wednesday, 2024-01-31, on: leap February has 29 days.
 	f.append(batch("a", fleet.CPUUsage, 24*time.Hour, "2024-01-31", slices.Repeat([]float64{0.1}, 31)...))

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -90,7 +91,7 @@ func (h *host) validity() fleet.Window {
 // record fills the record that begins at r.From.
 func (h *host) record(all []field, r *fleet.Record, types Types) {
 	r.Host = h.id
-	write := 0
+	write, seen := 0, seenSize{}
 	for _, n := range h.lines {
 		s := n.line[n.line.at(r.From)]
 		if !s.known {
@@ -100,8 +101,13 @@ func (h *host) record(all []field, r *fleet.Record, types Types) {
 			panic("BUG: host " + string(h.id) + ": " + err.Error()) // was checked when it was stated or read
 		}
 		write = max(write, s.write)
-		if n.column == "state" {
+		switch n.column {
+		case "state":
 			r.Stated, r.Inferred = s.stated, s.inferred
+		case "vcpus":
+			seen.vcpus = h.scraped(s.write)
+		case "memory_bytes":
+			seen.memory = h.scraped(s.write)
 		}
 	}
 	if r.Name == "" && !h.keyed {
@@ -110,28 +116,36 @@ func (h *host) record(all []field, r *fleet.Record, types Types) {
 	if write < len(h.origins) {
 		r.Origin = h.origins[write]
 	}
-	h.capacity(r, types)
+	seen.complete(r, types)
 }
 
-// capacity completes what the inventory states of a size from the types table.
-func (h *host) capacity(r *fleet.Record, types Types) {
-	if r.Capacity != (fleet.Capacity{}) {
+// scraped says whether a write came of what hosts told of themselves.
+func (h *host) scraped(write int) bool {
+	return write < len(h.origins) && h.origins[write] == fleet.OriginScrape
+}
+
+// seenSize says which figures of a size are what the host saw itself.
+type seenSize struct{ vcpus, memory bool }
+
+// complete completes what the inventory states of a size from the types table,
+// which knows better than the host itself: a kernel keeps some memory.
+func (s seenSize) complete(r *fleet.Record, types Types) {
+	c := &r.Capacity
+	if c.VCPUs > 0 && !s.vcpus || c.MemoryBytes > 0 && !s.memory {
 		r.CapacityFrom = "inventory"
 	}
-	if r.InstanceType == "" || (r.Capacity.VCPUs > 0 && r.Capacity.MemoryBytes > 0) {
-		return
+	if r.InstanceType != "" && (c.VCPUs == 0 || s.vcpus || c.MemoryBytes == 0 || s.memory) {
+		if nominal, ok := types(r.Provider, r.InstanceType); ok {
+			r.CapacityFrom = cmp.Or(r.CapacityFrom, "catalogue")
+			if c.VCPUs == 0 || s.vcpus {
+				c.VCPUs = nominal.VCPUs
+			}
+			if c.MemoryBytes == 0 || s.memory {
+				c.MemoryBytes = nominal.MemoryBytes
+			}
+		}
 	}
-	c, ok := types(r.Provider, r.InstanceType)
-	if !ok {
-		return
-	}
-	if r.CapacityFrom == "" {
-		r.CapacityFrom = "catalogue"
-	}
-	if r.Capacity.VCPUs == 0 {
-		r.Capacity.VCPUs = c.VCPUs
-	}
-	if r.Capacity.MemoryBytes == 0 {
-		r.Capacity.MemoryBytes = c.MemoryBytes
+	if *c != (fleet.Capacity{}) {
+		r.CapacityFrom = cmp.Or(r.CapacityFrom, "measured")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"iter"
 	"os"
 	"path/filepath"
@@ -365,6 +366,30 @@ func TestLongTrend(t *testing.T) {
 	}
 	if len(r.Groups) != 2 {
 		t.Errorf("%d groups", len(r.Groups))
+	}
+}
+
+// TestTooManyPoints: a trend of more points than an answer may have is refused
+// before anything is read, and says what to do.
+func TestTooManyPoints(t *testing.T) {
+	m := fleettest.NewMemory(fleettest.Options{})
+	for i := range 30 {
+		put(t, m, "2024-01-01", host(fmt.Sprint("h", i), "eng"))
+	}
+	ask := func(step string, by ...string) error {
+		_, err := statistics.Trend(t.Context(), environment(m), statistics.TrendRequest{Step: step, GroupBy: by, Scope: fleet.Scope{Range: "30d", AsOf: at("2024-03-01")}})
+		return err
+	}
+	var bad *fleet.RequestError
+	err := ask("1m", "host")
+	if want := "43200 steps of 30 groups are more points than the 1000000 that a trend may have: choose a longer step, a shorter range or fewer groups"; !errors.As(err, &bad) || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %s", err, want)
+	}
+	if err := ask("15m", "host"); err != nil {
+		t.Error(err)
+	}
+	if err := ask("5m", "dept"); err != nil {
+		t.Error(err)
 	}
 }
 

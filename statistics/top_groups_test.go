@@ -47,6 +47,10 @@ func TestTopGroups(t *testing.T) {
 		}
 		lines := []string{fmt.Sprintf("%d by %s", r.Of, r.By)}
 		for _, h := range r.Hosts {
+			if h.Mean == nil {
+				lines = append(lines, fmt.Sprintf("%s %s %s %s without=%d", h.Name, h.Group, h.Tags["dept"], h.Reason, h.WithoutCapacity))
+				continue
+			}
 			lines = append(lines, fmt.Sprintf("%s %s %s n=%d mean=%v p95=%v coverage=%v", h.Name, h.Group, h.Tags["dept"], h.Samples, *h.Mean, *h.P95, *h.Coverage))
 		}
 		return lines
@@ -65,6 +69,17 @@ func TestTopGroups(t *testing.T) {
 	f(statistics.TopRequest{By: "mean", Lowest: true, Limit: 1}, "3 by mean", "a nginx eng n=3 mean=0.2 p95=0.3 coverage=0.75")
 	f(statistics.TopRequest{Scope: fleet.Scope{Select: "dept=data"}}, "1 by p95", "b nginx data n=2 mean=0.4 p95=0.4 coverage=1")
 	f(statistics.TopRequest{Metric: "memory_usage"}, "1 by p95", "b cron data n=1 mean=0.01 p95=0.01 coverage=0.5")
+	// No inventory tells how large a is, but a itself does; nobody tells it of b.
+	hourly(t, m, "a", fleet.CapacityVCPUs, "2024-01-01", 4, 4, 4, 8)
+	f(statistics.TopRequest{Metric: "cpu_cores_used", Scope: fleet.Scope{Select: "dept=eng"}},
+		"2 by p95",
+		"a postgres eng n=4 mean=2.5 p95=4 coverage=1",
+		"a nginx eng n=3 mean=0.8 p95=1.2 coverage=0.75")
+	f(statistics.TopRequest{Metric: "cpu_cores_used"},
+		"3 by p95",
+		"a postgres eng n=4 mean=2.5 p95=4 coverage=1",
+		"a nginx eng n=3 mean=0.8 p95=1.2 coverage=0.75",
+		"b nginx data no_capacity without=2")
 
 	r, err := statistics.Top(t.Context(), environment(m), statistics.TopRequest{Metric: "memory_usage", Groups: true, Scope: fleet.Scope{Range: "1d", AsOf: at("2025-01-03")}})
 	if err != nil || len(r.Hosts) != 0 || r.Data == nil {

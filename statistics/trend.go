@@ -14,7 +14,8 @@ type TrendRequest struct {
 	// Metric is its name.
 	Metric string `json:"metric"`
 	fleet.Scope
-	// Step is hour, day (the default), week or month, or 1h, 1d, 1w, 1mo.
+	// Step is hour, day (the default), week or month, or 1h, 1d, 1w, 1mo, or a part
+	// of an hour: 15m, 5m, 1m, 10s; see [fleet.ParseStep].
 	Step string `json:"step,omitempty"`
 	// GroupBy, Over and Percentiles are as in [Request].
 	GroupBy     []string  `json:"group_by,omitempty"`
@@ -72,20 +73,33 @@ type Point struct {
 // more steps times groups reads its window in pieces.
 const maxPools = 1000
 
+// maxSteps bounds the steps of a trend: five weeks by the minute, five years by
+// the hour. maxPoints bounds the points of all its groups, some 300 bytes each.
+const (
+	maxSteps  = 52000
+	maxPoints = 1000000
+)
+
 // Trend answers a [TrendRequest]. Every group has a point for every step.
 func Trend(ctx context.Context, env fleet.Environment, req TrendRequest) (TrendResult, error) {
 	if req.Step == "" {
 		req.Step = string(fleet.StepDay)
 	}
 	step, err := fleet.ParseStep(req.Step)
-	if err != nil || step == fleet.StepWhole {
-		return TrendResult{}, fleet.BadRequest(fmt.Errorf("step %q: a trend has steps of 1h, 1d, 1w or 1mo", req.Step))
+	if err == nil && step == fleet.StepWhole {
+		err = fmt.Errorf("step %q: a trend has steps of 1h, 1d, 1w or 1mo, or a part of an hour such as 15m", req.Step)
+	}
+	if err != nil {
+		return TrendResult{}, fleet.BadRequest(err)
 	}
 	p, err := newPlan(env, req.Metric, req.Scope, DefaultTrendRange, req.GroupBy, req.Over, req.Percentiles)
 	if err != nil {
 		return TrendResult{}, err
 	}
 	t := &trend{plan: p, step: step, steps: step.Split(p.question.Window, p.question.Location)}
+	if err := t.bounded(1); err != nil {
+		return TrendResult{}, err
+	}
 	groups, err := t.answer(ctx)
 	if err != nil {
 		return TrendResult{}, err
@@ -107,7 +121,8 @@ type trend struct {
 	steps     []fleet.Window
 	any       bool // a sample was seen
 	simulated bool
-	worst     float64 // rank error of the pieces
+	finest    time.Duration // the shortest time that samples of a profile cover, each
+	worst     float64       // rank error of the pieces
 	// whole collects the window's means while the points are read, in so many
 	// pieces.
 	whole  *means
@@ -120,7 +135,13 @@ func (t *trend) answer(ctx context.Context) ([]TrendGroup, error) {
 		return nil, fmt.Errorf("list hosts: %w", err)
 	}
 	t.simulated = fleet.AnySimulated(records)
-	groups := t.emptyGroups(records)
+	groups := t.groupsOf(records)
+	if err := t.bounded(len(groups)); err != nil {
+		return nil, err
+	}
+	for _, g := range groups {
+		t.empty(g)
+	}
 	t.whole = t.newMeans()
 	perQuery := max(1, maxPools/max(1, len(groups)))
 	t.pieces = (len(t.steps) + perQuery - 1) / perQuery
@@ -130,31 +151,61 @@ func (t *trend) answer(ctx context.Context) ([]TrendGroup, error) {
 			return nil, err
 		}
 	}
+	if err := t.fine(); err != nil {
+		return nil, err
+	}
 	return t.finish(ctx, groups)
 }
 
-// emptyGroups are the groups, by id, of all records of the window, with empty
-// points.
-func (t *trend) emptyGroups(records []fleet.Record) map[string]*TrendGroup {
+// bounded refuses more steps, or points of so many groups, than an answer may
+// have.
+func (t *trend) bounded(groups int) error {
+	n := len(t.steps)
+	switch {
+	case n > maxSteps:
+		return fleet.BadRequest(fmt.Errorf("step %s: %d steps in %s, and a trend has %d at most: choose a longer step or a shorter range", t.step, n, t.question.Window, maxSteps))
+	case n*groups > maxPoints:
+		return fleet.BadRequest(fmt.Errorf("step %s: %d steps of %d groups are more points than the %d that a trend may have: choose a longer step, a shorter range or fewer groups", t.step, n, groups, maxPoints))
+	}
+	return nil
+}
+
+// fine refuses parts of an hour that are shorter than every sample: most of them
+// would have none, and the others would show more time than they are long.
+func (t *trend) fine() error {
+	var longest time.Duration // the first and last are cut
+	for _, w := range t.steps[:min(3, len(t.steps))] {
+		longest = max(longest, w.Duration())
+	}
+	if len(t.steps) < 3 || longest >= time.Hour || t.finest <= longest {
+		return nil
+	}
+	return fleet.BadRequest(fmt.Errorf("step %s is shorter than the time of a sample: those of %s in this window cover %s or more, so ask for steps as long", t.step, t.metric.Name, t.finest.Round(time.Second)))
+}
+
+// groupsOf are the groups, by id, of all records of the window.
+func (t *trend) groupsOf(records []fleet.Record) map[string]*TrendGroup {
 	groups := map[string]*TrendGroup{}
 	for i := range records {
 		for _, key := range fleet.GroupsOf(&records[i], t.groupBy, t.env.Sets) {
 			if id := key.ID(); groups[id] == nil {
-				groups[id] = t.emptyGroup(key)
+				groups[id] = &TrendGroup{Group: key}
 			}
 		}
 	}
 	if len(groups) == 0 && len(t.groupBy) == 0 {
 		key := fleet.GroupKey{}
-		groups[key.ID()] = t.emptyGroup(key)
+		groups[key.ID()] = &TrendGroup{Group: key}
 	}
 	return groups
 }
 
-func (t *trend) emptyGroup(key fleet.GroupKey) *TrendGroup {
-	g := &TrendGroup{Group: key, Points: make([]Point, len(t.steps))}
+// empty gives a group its points, without figures.
+func (t *trend) empty(g *TrendGroup) *TrendGroup {
+	nothing := newPool(nil, t.metric, t.over)
+	g.Points = make([]Point, len(t.steps))
 	for i, w := range t.steps {
-		g.Points[i] = Point{Start: w.Start, End: w.End, Figures: newPool(nil, t.metric, t.over).figures(t.shares)}
+		g.Points[i] = Point{Start: w.Start, End: w.End, Figures: nothing.figures(t.shares)}
 	}
 	return g
 }
@@ -182,7 +233,12 @@ func (t *trend) points(ctx context.Context, groups map[string]*TrendGroup, first
 		}
 		pools[i].add(&profile)
 		t.whole.add(&profile)
-		t.any = t.any || profile.Count > 0
+		if profile.Count > 0 {
+			if each := profile.Covered / time.Duration(profile.Count); !t.any || each < t.finest {
+				t.finest = each
+			}
+			t.any = true
+		}
 	}
 	if t.any && t.over == OverTime { // hosts' means are exact
 		bound, err := t.rankError(ctx, q)
@@ -194,7 +250,7 @@ func (t *trend) points(ctx context.Context, groups map[string]*TrendGroup, first
 	for i, s := range pools {
 		for id, g := range s.byID {
 			if groups[id] == nil { // of a record written since the records were read
-				groups[id] = t.emptyGroup(g.key)
+				groups[id] = t.empty(&TrendGroup{Group: g.key})
 			}
 			point := &groups[id].Points[first+i]
 			point.Hosts, point.Figures = g.hosts, g.figures(t.shares)

@@ -179,15 +179,20 @@ func window(w fleet.Window, loc *time.Location) string {
 }
 
 // dataNote says why an answer is empty: no host, no sample of the metric, or
-// another time than the data covers.
-func dataNote(data *fleet.Window, asked fleet.Window, hosts int, metric, selector string, loc *time.Location) []string {
+// another time than the data covers; and which verb tells more, of an engine
+// elsewhere by asking that.
+func (a *app) dataNote(data *fleet.Window, asked fleet.Window, hosts int, metric, selector string, loc *time.Location) []string {
 	switch {
 	case data == nil:
 		return nil
 	case hosts == 0 && selector != "" && data.Overlaps(asked):
-		return []string{fmt.Sprintf("No host matches %s in this window; leanfleet hosts lists those there are.", selector)}
+		return []string{fmt.Sprintf("No host matches %s in this window; leanfleet hosts%s lists those there are.", selector, a.elsewhere())}
 	case data.Overlaps(asked):
-		return []string{fmt.Sprintf("No samples of %s in this window, though there are others; leanfleet status -o wide counts the samples of each metric.", metric)}
+		tells := "leanfleet status -o wide counts the samples of each metric"
+		if more := a.elsewhere(); more != "" {
+			tells = fmt.Sprintf("leanfleet hosts show HOST%s counts the samples of each metric of a host", more)
+		}
+		return []string{fmt.Sprintf("No samples of %s in this window, though there are others; %s.", metric, tells)}
 	}
 	return []string{fmt.Sprintf("No samples in this window. The data covers %s; try --as-of %s.",
 		window(*data, loc), data.End.UTC().Format(time.RFC3339))}

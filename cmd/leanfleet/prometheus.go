@@ -9,6 +9,7 @@ import (
 	"maps"
 	"math"
 	"net/http"
+	"net/url"
 	"reflect"
 	"slices"
 	"strconv"
@@ -25,6 +26,7 @@ import (
 	"github.com/leanfleet/leanfleet/internal/config"
 	"github.com/leanfleet/leanfleet/internal/files"
 	"github.com/leanfleet/leanfleet/internal/report"
+	"github.com/leanfleet/leanfleet/internal/zones"
 	"github.com/leanfleet/leanfleet/inventory"
 	"github.com/leanfleet/leanfleet/prom/source"
 	"github.com/leanfleet/leanfleet/rightsizing"
@@ -32,9 +34,22 @@ import (
 
 // engineFlags say which engine is asked in place of the data directory.
 type engineFlags struct {
-	url, schema, types, inventoryFrom string
-	inventory                         []string
-	explain                           bool
+	url, schema, types, matchers, inventoryFrom string
+	inventory                                   []string
+	explain                                     bool
+}
+
+// elsewhere is the flag that names the engine which is asked, as it is to be
+// typed behind a verb: " --prometheus config"; "" where none is.
+func (a *app) elsewhere() string {
+	if a.engine.url == "" {
+		return ""
+	}
+	u, err := url.Parse(a.engine.url)
+	if err != nil || u.User != nil || u.RawQuery != "" {
+		return " --prometheus URL" // it may hold a secret
+	}
+	return " --prometheus " + a.engine.url
 }
 
 // configured is the address that stands for that of the configuration.
@@ -52,6 +67,7 @@ func (a *app) addEngineFlags(root *cobra.Command) {
 		f.StringVar(&e.url, "prometheus", "", "ask the Prometheus, VictoriaMetrics, Thanos or Mimir at this `url` in place of the data directory; \"config\" is the configured one")
 		f.StringVar(&e.schema, "schema", "", "with --prometheus: whose `names` the metrics have: auto, node_exporter, windows_exporter, otel, leanfleet (default: the configured ones, else auto)")
 		f.StringVar(&e.types, "instance-types", "", "with --prometheus: `label=NAME` of the label with the hosts' instance types")
+		f.StringVar(&e.matchers, "matchers", "", "with --prometheus: only series with these `labels` are looked at, beside the configured ones: job=\"node\",cluster=~\"eu.*\"")
 		f.StringSliceVar(&e.inventory, "inventory", nil, "with --prometheus: inventory `file`s that say what hosts are, before labels do")
 		f.StringVar(&e.inventoryFrom, "from", "csv", "what wrote the files: csv, aws-cli, az-cli, gcloud, or auto for any of these `tool`s")
 		f.BoolVar(&e.explain, "explain-queries", false, "with --prometheus: print what the engine would be asked, and ask nothing else")
@@ -63,7 +79,7 @@ func (a *app) checkEngineFlags(c *cobra.Command) error {
 	if c.Flags().Lookup("explain-queries") == nil || a.engine.url != "" {
 		return nil
 	}
-	for _, name := range []string{"schema", "instance-types", "inventory", "from", "explain-queries"} {
+	for _, name := range []string{"schema", "instance-types", "matchers", "inventory", "from", "explain-queries"} {
 		if c.Flags().Changed(name) {
 			return usage(fmt.Errorf("--%s is about the engine that --prometheus names, and none is named", name))
 		}
@@ -80,6 +96,9 @@ func (e *engineFlags) settings() map[string]string {
 	if e.types != "" {
 		s["instance_types"] = e.types
 	}
+	if e.matchers != "" {
+		s["matchers"] = e.matchers
+	}
 	return s
 }
 
@@ -94,13 +113,14 @@ func prometheus(c *config.Config, address string, settings map[string]string, no
 		address = p.URL
 	}
 	o := source.Options{URL: address, Now: now, Timeout: time.Duration(p.Timeout), Step: time.Duration(p.Step), Schema: string(p.Schema),
-		Matchers: p.Matchers, HostLabel: p.HostLabel, DedupLabels: p.DedupLabels, Fields: maps.Clone(p.Fields), DropLabels: p.DropLabels, AllowPartial: p.AllowPartial}
+		Matchers: p.Matchers, HostLabel: p.HostLabel, DedupLabels: p.DedupLabels, Fields: maps.Clone(p.Fields), DropLabels: p.DropLabels, AllowPartial: p.AllowPartial, QueriesOnly: p.QueriesOnly}
 	if address == p.URL {
 		o.Headers, o.Username, o.PasswordFile, o.BearerTokenFile = p.Headers, p.Username, p.PasswordFile, p.BearerTokenFile
 		o.CertFile, o.KeyFile, o.ServerName, o.Insecure = p.CertFile, p.KeyFile, p.ServerName, p.Insecure
 	}
 	o.CAFile = p.CAFile
 	o.Schema = cmp.Or(settings["schema"], o.Schema)
+	o.Matchers = strings.Join(nonEmpty(strings.Trim(o.Matchers, ", "), strings.Trim(settings["matchers"], ", ")), ",")
 	if t := settings["instance_types"]; t != "" {
 		label, ok := strings.CutPrefix(t, "label=")
 		if !ok || label == "" {
@@ -148,6 +168,9 @@ func (a *app) operateElsewhere(ctx context.Context, op leanfleet.Operation, requ
 		return nil, err
 	}
 	began := time.Now()
+	if !a.engine.explain {
+		a.wholeFleetNote(ctx, request, s, settings.Sets)
+	}
 	if a.engine.explain {
 		return a.explainQueries(ctx, op, request, s, settings, &asked)
 	}
@@ -160,7 +183,7 @@ func (a *app) operateElsewhere(ctx context.Context, op leanfleet.Operation, requ
 	if err != nil {
 		return result, errors.Join(withHint(err), m.Close())
 	}
-	a.engineNotes(ctx, s, result)
+	a.engineNotes(ctx, s, request, result)
 	switch op.Name {
 	case "rightsize", "potential_savings", "backtest", "chargeback", "chargeback_explain":
 		a.typesNote(ctx, s)
@@ -214,7 +237,7 @@ func (a *app) readHosts(ctx context.Context, path string) ([]fleet.Statement, er
 
 // engineNotes prints what a reader of an answer should know of the engine's
 // data: from when on it has samples, which metrics it lacks.
-func (a *app) engineNotes(ctx context.Context, s *source.Source, result any) {
+func (a *app) engineNotes(ctx context.Context, s *source.Source, request, result any) {
 	v := reflect.ValueOf(result)
 	field := func(name string) any {
 		if f := v.FieldByName(name); f.IsValid() {
@@ -225,6 +248,12 @@ func (a *app) engineNotes(ctx context.Context, s *source.Source, result any) {
 	w, ok := windowOf(result)
 	if !ok {
 		return
+	}
+	if r, ok := request.(*rightsizing.Request); ok { // its answer is about the days that have samples
+		env := fleet.Environment{Now: a.now(), Zone: zones.Load, Timezone: string(a.config.TimeZone)}
+		if q, err := env.Resolve(fleet.Scope{Range: r.Range, AsOf: r.AsOf, Timezone: r.Timezone}, rightsizing.DefaultRange); err == nil {
+			w = q.Window
+		}
 	}
 	name, _ := field("Metric").(string)
 	metrics, err := a.config.FleetMetrics()
@@ -293,15 +322,64 @@ func (a *app) typesNote(ctx context.Context, s *source.Source) {
 	if err != nil {
 		return // the answer was there, this is beside it
 	}
-	hosts, typed := map[fleet.HostID]bool{}, map[fleet.HostID]bool{}
+	hosts, typed, provided := map[fleet.HostID]bool{}, map[fleet.HostID]bool{}, map[fleet.HostID]bool{}
 	for i := range records {
-		hosts[records[i].Host] = true
-		if records[i].InstanceType != "" {
-			typed[records[i].Host] = true
+		r := &records[i]
+		hosts[r.Host] = true
+		if r.InstanceType != "" {
+			typed[r.Host] = true
+			provided[r.Host] = provided[r.Host] || r.Provider != ""
 		}
 	}
+	var without []string
+	for id, ok := range provided {
+		if !ok {
+			without = append(without, string(id))
+		}
+	}
+	if slices.Sort(without); len(without) > 0 {
+		a.note("%s with a type but without a provider, such as %s: a label provider tells it, or another one under prometheus.fields of the configuration, or --inventory FILE.", plural(int64(len(without)), "host"), without[0])
+	}
 	if n := len(hosts) - len(typed); n > 0 {
-		a.note("%s of %s have no instance type, and so no price: --inventory FILE says what hosts are, or --instance-types label=NAME which label does.", report.FormatCount(int64(n)), plural(int64(len(hosts)), "host"))
+		have := "have"
+		if n == 1 {
+			have = "has"
+		}
+		a.note("%s of %s %s no instance type, and so no price: --inventory FILE says what hosts are, or --instance-types label=NAME which label does.", report.FormatCount(int64(n)), plural(int64(len(hosts)), "host"), have)
+	}
+}
+
+// wholeFleetNote says, before it takes its time, that advice about some hosts
+// reads all of them, and why.
+func (a *app) wholeFleetNote(ctx context.Context, request any, s *source.Source, sets map[string]fleet.Selector) {
+	var text string
+	switch r := request.(type) {
+	case *rightsizing.Request:
+		text = r.Select
+	case *rightsizing.BacktestRequest:
+		text = r.Select
+	}
+	if text == "" {
+		return
+	}
+	selected, err := fleet.Environment{Sets: sets}.Selector(text)
+	if err != nil {
+		return // the operation says it
+	}
+	records, err := s.Records(ctx, fleet.Selector{}, fleet.Window{})
+	if err != nil {
+		return
+	}
+	all, some := map[fleet.HostID]bool{}, map[fleet.HostID]bool{}
+	for i := range records {
+		all[records[i].Host] = true
+		if selected.Matches(&records[i]) {
+			some[records[i].Host] = true
+		}
+	}
+	if len(some) < len(all) {
+		a.note("The whole fleet is read (%s), though -l selects %s: what hosts need is learned from the whole fleet. --matchers narrows what is looked at, such as --matchers 'region=\"eu-west-1\"'.",
+			plural(int64(len(all)), "host"), report.FormatCount(int64(len(some))))
 	}
 }
 
@@ -343,17 +421,19 @@ func withHint(err error) error {
 	var partial *source.PartialError
 	hint := ""
 	switch {
+	case errors.As(err, &refused) && refused.Status == http.StatusForbidden && strings.Contains(refused.Address, "//aps-workspaces."):
+		hint = "Amazon Managed Service for Prometheus takes requests that are signed (SigV4), which leanfleet does not do: run aws-sigv4-proxy, and name its address with the path of the workspace, http://127.0.0.1:8080/workspaces/ws-..."
 	case errors.As(err, &refused) && (refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden):
 		hint = "Credentials, and headers such as X-Scope-OrgID, stand in the section prometheus of the configuration, and go to its prometheus.url alone; \"--prometheus config\" names that."
 	case errors.Is(err, source.ErrNotAPI), errors.As(err, &refused) && (refused.Status == http.StatusNotFound || refused.Status/100 == 3):
 		hint = "The address is what stands before /api/v1: http://prometheus:9090, https://mimir/prometheus, http://vmselect:8481/select/0/prometheus, http://thanos-query:10902."
-	case errors.As(err, &partial):
+	case errors.As(err, &partial), errors.As(err, &refused) && strings.Contains(refused.Message, "proxy Series()"):
 		hint = "prometheus.allow_partial: true in the configuration takes partial answers."
 	case errors.Is(err, source.ErrSlow):
 		hint = "prometheus.timeout in the configuration is how long one request may take; a shorter --range, or fewer hosts (-l), ask for less."
 	case strings.Contains(err.Error(), "x509: certificate signed by unknown authority"):
 		hint = "prometheus.ca_file in the configuration names the certificates of an authority of your own."
-	case strings.Contains(err.Error(), "x509: certificate is valid for"), strings.Contains(err.Error(), "x509: cannot validate certificate for"):
+	case strings.Contains(err.Error(), "x509: certificate is valid for"), strings.Contains(err.Error(), "x509: cannot validate certificate for"), strings.Contains(err.Error(), "x509: certificate is not valid for any names"):
 		hint = "prometheus.server_name in the configuration is the name that its certificate is for."
 	case strings.Contains(err.Error(), "HTTP response to HTTPS client"):
 		hint = "It speaks http://, not https://."
@@ -447,7 +527,12 @@ type history struct{ s *source.Source }
 
 // newHistory makes the engine that a request to copy names.
 func (a *app) newHistory(req leanfleet.CopyRequest) (leanfleet.History, error) {
-	s, _, err := prometheus(a.config, req.URL, req.Settings, a.now)
+	_, o, err := prometheus(a.config, req.URL, req.Settings, a.now)
+	if err != nil {
+		return nil, err
+	}
+	o.Types = leanfleet.NominalTypes()
+	s, err := source.New(o)
 	if err != nil {
 		return nil, err
 	}
@@ -477,7 +562,7 @@ func (h history) Notes(ctx context.Context, w fleet.Window) ([]string, error) {
 }
 
 // Days yields its host-days.
-func (h history) Days(ctx context.Context, w fleet.Window, sel fleet.Selector, verify bool, done func(fleet.HostID, time.Time) bool) (int, iter.Seq2[leanfleet.HistoryDay, error], error) {
+func (h history) Days(ctx context.Context, w fleet.Window, sel fleet.Selector, verify bool, done func(fleet.HostID, time.Time, bool) bool) (int, iter.Seq2[leanfleet.HistoryDay, error], error) {
 	o := source.ReadOptions{Hosts: sel, Verify: verify, Done: done}
 	total, err := h.s.HostDays(ctx, w, o)
 	if err != nil {
@@ -495,7 +580,7 @@ func (h history) Days(ctx context.Context, w fleet.Window, sel fleet.Selector, v
 func newImportPrometheus(a *app) *cobra.Command {
 	var req leanfleet.CopyRequest
 	var scope scopeFlags
-	var schema, types string
+	var schema, types, matchers string
 	c := &cobra.Command{
 		Use:   "prometheus URL",
 		Short: "Copy the history of a Prometheus, VictoriaMetrics, Thanos or Mimir",
@@ -515,7 +600,7 @@ unseen. docs/prometheus.md says how its metrics are read.`,
 			if c.Flags().Changed("hours") || c.Flags().Changed("partial") {
 				return usage(errors.New("import prometheus copies whole days, and none in part: --hours and --partial are not for it"))
 			}
-			req.URL, req.Settings = args[0], (&engineFlags{schema: schema, types: types}).settings()
+			req.URL, req.Settings = args[0], (&engineFlags{schema: schema, types: types, matchers: matchers}).settings()
 			if err := a.checkNames(copyAnswer(a, &leanfleet.CopyResult{})); err != nil {
 				return err
 			}
@@ -540,8 +625,14 @@ unseen. docs/prometheus.md says how its metrics are read.`,
 		},
 	}
 	scope.add(c, "90d")
+	for _, name := range []string{"hours", "partial"} { // which are refused
+		if err := c.Flags().MarkHidden(name); err != nil {
+			panic("BUG: " + err.Error())
+		}
+	}
 	c.Flags().StringVar(&schema, "schema", "", "whose `names` its metrics have: auto, node_exporter, windows_exporter, otel, leanfleet (default: the configured ones, else auto)")
 	c.Flags().StringVar(&types, "instance-types", "", "`label=NAME` of the label with the hosts' instance types")
+	c.Flags().StringVar(&matchers, "matchers", "", "only series with these `labels` are looked at, beside the configured ones: job=\"node\",cluster=~\"eu.*\"")
 	c.Flags().BoolVar(&req.Again, "again", false, "copy days that are stored, too")
 	c.Flags().BoolVar(&req.NoVerify, "no-verify", false, "do not let the engine count what was copied")
 	return c

@@ -21,6 +21,7 @@ import (
 	"github.com/leanfleet/leanfleet"
 	"github.com/leanfleet/leanfleet/internal/config"
 	"github.com/leanfleet/leanfleet/internal/report"
+	"github.com/leanfleet/leanfleet/prom/source"
 )
 
 // installed finds a real engine, or says loudly that it is missing.
@@ -203,6 +204,13 @@ func checkEngine(t *testing.T, address string) {
 	if code, out, complaint := run("stats", "--prometheus", address, "--range", "3d", "--explain-queries"); code != 0 || !strings.Contains(out, "leanfleet_cpu_usage_ratio") || !strings.Contains(out, "3 hosts") {
 		t.Errorf("%d %s %s", code, out, complaint)
 	}
+	queries := filepath.Join(home, "queries.yaml")
+	if err := os.WriteFile(queries, []byte("prometheus:\n  queries_only: true\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, complaint := run("stats", "--prometheus", address, "--range", "3d", "--explain-queries", "--config", queries); code != 0 || strings.Contains(out, "/api/v1/read") || !strings.Contains(out, "leanfleet_cpu_usage_ratio") {
+		t.Errorf("by queries alone: %d %s %s", code, out, complaint)
+	}
 	if code, _, complaint := run("stats", "--prometheus", address, "--range", "30d"); code != 0 || !strings.Contains(complaint, "has samples from 2024-01-29") {
 		t.Errorf("a range beyond what the engine has: %d %s", code, complaint)
 	}
@@ -254,13 +262,55 @@ func checkEngine(t *testing.T, address string) {
 	if code, _, complaint := run("rightsize", "--range", "3d", "--prometheus", address); code != 0 || strings.Contains(complaint, "no instance type") {
 		t.Errorf("types: %d %s", code, complaint)
 	}
-	// What is no series of leanfleet's own has no process groups: that is said.
-	if code, out, complaint := run("top", "--groups", "--range", "3d", "--prometheus", address, "--schema", "node_exporter"); code != exitFailed || out != "" || !strings.Contains(complaint, "process groups are read from leanfleet's own series only") {
-		t.Errorf("process groups of others: %d %s %s", code, out, complaint)
+	// A type of nobody's: the provider is missing. Samples of 3 days are not those of
+	// the 30 that were asked for, also where advice is about the days that have some.
+	if code, _, complaint := run("rightsize", "--range", "30d", "--prometheus", address, "--inventory", untyped(t, home)); code != 0 || !strings.Contains(complaint, "1 host with a type but without a provider, such as nobody: ") || !strings.Contains(complaint, "3.0 d of the 30.0 d asked for") {
+		t.Errorf("no provider: %d %s", code, complaint)
+	}
+	// Another schema than the one that is there: it is said which that is.
+	for _, verb := range []string{"stats", "top --groups", "import prometheus " + address} {
+		args := append(strings.Fields(verb), "--range", "3d", "--schema", "node_exporter")
+		if !strings.HasPrefix(verb, "import") {
+			args = append(args, "--prometheus", address)
+		}
+		if code, out, complaint := run(args...); code != exitFailed || out != "" || !strings.Contains(complaint, "has no series of node_exporter in the last 400 days, but has some of leanfleet: ask for the schema leanfleet") {
+			t.Errorf("%s: %d %s %s", verb, code, out, complaint)
+		}
+	}
+	// Advice about some hosts reads all, and says so before; matchers narrow it, for
+	// copies too.
+	for _, verb := range []string{"rightsize", "backtest"} {
+		args := []string{verb, "--range", "3d", "--prometheus", address}
+		if code, out, complaint := run(append(args, "-l", "dept=data")...); code != 0 || !strings.Contains(complaint, "The whole fleet is read (3 hosts), though -l selects 1: ") {
+			t.Errorf("%s: %d %s %s", verb, code, out, complaint)
+		}
+		for _, whole := range [][]string{args, append(args, "-l", "dept=data", "--matchers", `host="db-1"`)} {
+			if code, out, complaint := run(whole...); code != 0 || strings.Contains(complaint, "though -l selects") {
+				t.Errorf("%s: %d %s %s", whole, code, out, complaint)
+			}
+		}
+	}
+	narrow := t.TempDir()
+	if code, out, complaint := runApp(t, narrow, "import", "prometheus", address, "--range", "7d", "--matchers", `host=~"web-.*"`, "-o", "json"); code != 0 || !strings.Contains(out, `"host_days": 6`) {
+		t.Errorf("%d %s %s", code, out, complaint)
+	}
+	// An empty answer names a verb that asks the engine, too.
+	if code, out, complaint := run("stats", "--range", "3d", "--metric", "load1", "--prometheus", address); code != 0 || !strings.Contains(out+complaint, "leanfleet hosts show HOST --prometheus "+address+" counts") || strings.Contains(out+complaint, "leanfleet status") {
+		t.Errorf("%d %s %s", code, out, complaint)
 	}
 	if code, _, complaint := run("stats", "--prometheus", "http://127.0.0.1:1"); code != exitFailed || !strings.Contains(complaint, "127.0.0.1:1") {
 		t.Errorf("nobody there: %d %s", code, complaint)
 	}
+}
+
+// untyped is an inventory of a host with a type that no provider has.
+func untyped(t *testing.T, home string) string {
+	t.Helper()
+	path := filepath.Join(home, "untyped.csv")
+	if err := os.WriteFile(path, []byte("host,instance_type\nnobody,own.large\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // TestCredentialsStayHome: what is configured for one engine is not sent to
@@ -322,9 +372,43 @@ func TestEngineHints(t *testing.T) {
 	if code, _, complaint := runApp(t, t.TempDir(), "stats", "--prometheus", server.URL); code != exitFailed || !strings.Contains(complaint, "prometheus.ca_file") {
 		t.Errorf("%d %s", code, complaint)
 	}
+	// A certificate of somebody else: httptest's is not one of localhost's.
+	if code, _, complaint := runApp(t, t.TempDir(), "stats", "--prometheus", strings.Replace(server.URL, "127.0.0.1", "localhost", 1)); code != exitFailed || !strings.Contains(complaint, "x509: certificate is valid for ") || !strings.Contains(complaint, "prometheus.server_name") {
+		t.Errorf("%d %s", code, complaint)
+	}
+	for says, err := range map[string]error{
+		"prometheus.allow_partial": &source.EngineError{Status: 422, Type: "execution", Message: `proxy Series(): rpc error: code = Aborted desc = fetch series for {cluster="eu"} 10.0.0.7:10901: rpc error: code = Unavailable`},
+		"aws-sigv4-proxy":          &source.EngineError{Status: 403, Message: `{"message":"Missing Authentication Token"}`, Address: "https://aps-workspaces.eu-west-1.amazonaws.com/workspaces/ws-1"},
+		"prometheus.timeout":       &source.EngineError{Status: 503, Type: "timeout", Message: "query timed out in expression evaluation"},
+	} {
+		if text := withHint(err).Error(); !strings.Contains(text, says) || !strings.HasPrefix(text, err.Error()+"\n") {
+			t.Errorf("%s does not say %s", text, says)
+		}
+	}
 	plain := httptest.NewServer(http.NotFoundHandler())
 	defer plain.Close()
 	if code, _, complaint := runApp(t, t.TempDir(), "stats", "--prometheus", strings.Replace(plain.URL, "http:", "https:", 1)); code != exitFailed || !strings.Contains(complaint, "It speaks http://, not https://.") {
 		t.Errorf("%d %s", code, complaint)
+	}
+}
+
+// TestRefusedFlagsAreNotOffered: flags that a copy refuses are not in its help.
+func TestRefusedFlagsAreNotOffered(t *testing.T) {
+	code, out, complaint := runApp(t, t.TempDir(), "import", "prometheus", "--help")
+	if code != 0 || !strings.Contains(out, "--range") || !strings.Contains(out, "--matchers") || strings.Contains(out, "--hours") || strings.Contains(out, "--partial") {
+		t.Errorf("%d %s %s", code, out, complaint)
+	}
+}
+
+// TestMatchersAreAdded: those of a question stand beside the configured ones.
+func TestMatchersAreAdded(t *testing.T) {
+	for _, x := range []struct{ configured, asked, want string }{
+		{"", "", ""}, {`job="node"`, "", `job="node"`}, {"", `a="b"`, `a="b"`}, {`job="node", `, `a="b",`, `job="node",a="b"`},
+	} {
+		c := config.Default()
+		c.Prometheus.Matchers = x.configured
+		if _, o, err := prometheus(c, "http://ours:9090", (&engineFlags{matchers: x.asked}).settings(), time.Now); err != nil || o.Matchers != x.want {
+			t.Errorf("%+v: %q, error %v", x, o.Matchers, err)
+		}
 	}
 }

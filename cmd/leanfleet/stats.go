@@ -91,7 +91,7 @@ func statsAnswer(a *app, req *statistics.Request, r *statistics.Result, scope *s
 		hosts += r.Groups[i].Hosts
 		keys = append(keys, r.Groups[i].Group)
 	}
-	t.Notes = slices.Concat(dataNote(r.Data, r.Window, hosts, r.Metric, req.Select, loc), groupNotes(req.GroupBy, keys),
+	t.Notes = slices.Concat(a.dataNote(r.Data, r.Window, hosts, r.Metric, req.Select, loc), groupNotes(req.GroupBy, keys),
 		a.blackoutNotes(r.Window, loc), damageNotes(r.Damaged))
 	var percentiles []statistics.Percentile
 	if len(r.Groups) > 0 {

@@ -59,7 +59,7 @@ func topAnswer(a *app, req *statistics.TopRequest, r *statistics.TopResult, scop
 			{Key: "provider", Header: "provider", Wide: true}, {Key: "region", Header: "region", Wide: true},
 			{Key: "instance_type", Header: "instance type"}, {Key: "tags", Header: "tags", Wide: true, Prose: true},
 		},
-		Notes: slices.Concat(dataNote(r.Data, r.Window, r.Of, r.Metric, scope.scope.Select, loc), a.blackoutNotes(r.Window, loc), damageNotes(r.Damaged), rankNote(r.RankError)),
+		Notes: slices.Concat(a.dataNote(r.Data, r.Window, r.Of, r.Metric, scope.scope.Select, loc), a.blackoutNotes(r.Window, loc), damageNotes(r.Damaged), rankNote(r.RankError)),
 	}
 	if req.Groups {
 		t.Title = "process groups: " + t.Title

@@ -26,7 +26,8 @@ slope of each group, its 95 % interval, and the change against the window of
 the same length before. On a terminal a plot comes with it.`,
 		Example: `  leanfleet trend --metric memory_usage --range 90d --step 1d --group-by dept
   leanfleet trend --metric cpu_usage --range last-month --step 1w --timezone Asia/Kolkata
-  leanfleet trend --metric cpu_usage --step 1h --range 2d --show p95 -o csv`,
+  leanfleet trend --metric cpu_usage --step 1h --range 2d --show p95 -o csv
+  leanfleet trend --metric cpu_usage_peak --step 5m --range 6h -l name=web-1`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			var err error
@@ -50,7 +51,7 @@ the same length before. On a terminal a plot comes with it.`,
 	metricFlag(c, &req.Metric)
 	groupFlag(c, &req.GroupBy)
 	overFlags(c, &over, &req.Percentiles)
-	c.Flags().StringVar(&req.Step, "step", string(fleet.StepDay), "`length` of a step: 1h, 1d, 1w or 1mo")
+	c.Flags().StringVar(&req.Step, "step", string(fleet.StepDay), "`length` of a step: 1h, 1d, 1w or 1mo, or a part of an hour: 15m, 5m, 1m, 10s")
 	c.Flags().StringVar(&show, "show", "mean", "`figure` that is plotted: mean, median, p95, p99, min or max")
 	return c
 }
@@ -68,7 +69,7 @@ func trendAnswer(a *app, req *statistics.TrendRequest, r *statistics.TrendResult
 			hosts = max(hosts, g.Points[i].Hosts)
 		}
 	}
-	t.Notes = slices.Concat(dataNote(r.Data, r.Window, hosts, r.Metric, req.Select, loc), groupNotes(req.GroupBy, keys),
+	t.Notes = slices.Concat(a.dataNote(r.Data, r.Window, hosts, r.Metric, req.Select, loc), groupNotes(req.GroupBy, keys),
 		a.blackoutNotes(r.Window, loc), damageNotes(r.Damaged), rankNote(r.RankError))
 	var percentiles []statistics.Percentile
 	if len(r.Groups) > 0 && len(r.Groups[0].Points) > 0 {

@@ -77,6 +77,8 @@ type Prometheus struct {
 	Timeout Duration `json:"timeout"`
 	// AllowPartial is whether answers are taken that the engine marks as partial.
 	AllowPartial bool `json:"allow_partial"`
+	// QueriesOnly is whether the engine is asked by queries alone, also where it gives series as they are stored: less comes over a slow line, and the engine computes more.
+	QueriesOnly bool `json:"queries_only"`
 }
 
 // files are the settings that name files.

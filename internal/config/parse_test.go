@@ -89,7 +89,7 @@ func TestFull(t *testing.T) {
 			URL: "https://mimir.example/prometheus", Schema: SchemaNodeExporter, Headers: map[string]string{"X-Scope-OrgID": "fleet"}, Username: "carlos",
 			PasswordFile: "password", CAFile: "ca.pem", CertFile: "client.pem", KeyFile: "client.key", ServerName: "mimir", Insecure: true,
 			Matchers: `job="node"`, HostLabel: "nodename", DedupLabels: []string{"replica"}, Fields: map[string]string{"instance_type": "node_type"},
-			DropLabels: []string{"pod"}, Step: Duration(30 * time.Second), Timeout: Duration(time.Minute), AllowPartial: true,
+			DropLabels: []string{"pod"}, Step: Duration(30 * time.Second), Timeout: Duration(time.Minute), AllowPartial: true, QueriesOnly: true,
 		},
 	}
 	if diff := cmp.Diff(want, mustParse(t, string(data))); diff != "" {
@@ -275,7 +275,7 @@ func TestApplyEnv(t *testing.T) {
 		"LEANFLEET_PROMETHEUS_PASSWORD_FILE": "/pw", "LEANFLEET_PROMETHEUS_BEARER_TOKEN_FILE": "",
 		"LEANFLEET_PROMETHEUS_CA_FILE": "/ca", "LEANFLEET_PROMETHEUS_CERT_FILE": "/cert", "LEANFLEET_PROMETHEUS_KEY_FILE": "/key",
 		"LEANFLEET_PROMETHEUS_SERVER_NAME": "p", "LEANFLEET_PROMETHEUS_INSECURE": "true", "LEANFLEET_PROMETHEUS_MATCHERS": "a=\"b\"",
-		"LEANFLEET_PROMETHEUS_HOST_LABEL": "host", "LEANFLEET_PROMETHEUS_STEP": "15s", "LEANFLEET_PROMETHEUS_TIMEOUT": "30s", "LEANFLEET_PROMETHEUS_ALLOW_PARTIAL": "true",
+		"LEANFLEET_PROMETHEUS_HOST_LABEL": "host", "LEANFLEET_PROMETHEUS_STEP": "15s", "LEANFLEET_PROMETHEUS_TIMEOUT": "30s", "LEANFLEET_PROMETHEUS_ALLOW_PARTIAL": "true", "LEANFLEET_PROMETHEUS_QUERIES_ONLY": "true",
 	}
 	for _, k := range Keys() {
 		if _, ok := env[k.Variable]; k.Variable != "" && !ok {
@@ -298,7 +298,7 @@ func TestApplyEnv(t *testing.T) {
 	want.Prometheus.URL, want.Prometheus.Schema, want.Prometheus.Username, want.Prometheus.PasswordFile = "http://p:9090", SchemaOTel, "u", "/pw"
 	want.Prometheus.CAFile, want.Prometheus.CertFile, want.Prometheus.KeyFile, want.Prometheus.ServerName = "/ca", "/cert", "/key", "p"
 	want.Prometheus.Insecure, want.Prometheus.Matchers, want.Prometheus.HostLabel = true, `a="b"`, "host"
-	want.Prometheus.Step, want.Prometheus.Timeout, want.Prometheus.AllowPartial = Duration(15*time.Second), Duration(30*time.Second), true
+	want.Prometheus.Step, want.Prometheus.Timeout, want.Prometheus.AllowPartial, want.Prometheus.QueriesOnly = Duration(15*time.Second), Duration(30*time.Second), true, true
 	want.Prices.Azure, want.Prices.GCP = AzurePrices{"https://d", "s-1"}, GCPPrices{"https://e", "https://f", "p-1"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

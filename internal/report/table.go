@@ -233,9 +233,10 @@ func (t *Table) without(drop func(Column) bool) Table {
 	return t.project(keep)
 }
 
-// column returns the position of the column with the given key or machine name.
+// column returns the position of the column with the given key or machine name, or,
+// where none has it, of the one column with that heading.
 func (t *Table) column(name string) (int, error) {
-	byMachine := -1
+	byMachine, byHeading, headings := -1, -1, 0
 	valid := make([]string, len(t.Columns))
 	for i, c := range t.Columns {
 		if c.Key == name {
@@ -244,10 +245,17 @@ func (t *Table) column(name string) (int, error) {
 		if c.MachineName() == name {
 			byMachine = i
 		}
+		if c.Header == name {
+			byHeading = i
+			headings++
+		}
 		valid[i] = c.Key
 	}
 	if byMachine >= 0 {
 		return byMachine, nil
+	}
+	if headings == 1 {
+		return byHeading, nil
 	}
 	return 0, &UnknownNameError{What: "column", Name: name, Valid: valid}
 }

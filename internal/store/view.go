@@ -192,6 +192,9 @@ func (v *view) unavailable() error {
 			return v.head[i].err
 		}
 	}
+	if v.hosts != nil {
+		return v.hosts.unavailable()
+	}
 	return nil
 }
 
@@ -246,6 +249,9 @@ type view struct {
 	*pinned
 	head []headView
 	book *inventory.Book
+	// hosts is the same state of the hosts themselves, where one of process groups
+	// needs it; else nil.
+	hosts *view
 }
 
 // headView is a snapshot of a day's rows in the head.
@@ -259,6 +265,10 @@ type headView struct {
 func (s *Store) look(k kind, w fleet.Window) (*view, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.lookLocked(k, w)
+}
+
+func (s *Store) lookLocked(k kind, w fleet.Window) (*view, error) {
 	if s.closed {
 		return nil, fleet.ErrClosed
 	}
@@ -308,7 +318,7 @@ func (s *Store) snapshot(ctx context.Context) (*inventory.Book, error) {
 func (s *Store) Profiles(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Profile, error] {
 	return func(yield func(fleet.Profile, error) bool) {
 		s.lookAgain(ctx)
-		v, err := s.look(kindOfQuery(q), q.Window)
+		v, err := s.lookFor(q)
 		if err != nil {
 			yield(fleet.Profile{}, fmt.Errorf("profiles: %w", err))
 			return
@@ -327,7 +337,7 @@ func (s *Store) Profiles(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Pro
 func (s *Store) Series(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Series, error] {
 	return func(yield func(fleet.Series, error) bool) {
 		s.lookAgain(ctx)
-		v, err := s.look(kindOfQuery(q), q.Window)
+		v, err := s.lookFor(q)
 		if err != nil {
 			yield(fleet.Series{}, fmt.Errorf("series: %w", err))
 			return
@@ -415,7 +425,11 @@ func (s *extent) window() (fleet.Window, bool) {
 // scan is the view as questions are answered from it.
 func (v *view) scan() scan.View {
 	s := v.pinned.s
-	return scan.View{Days: v.openAll(), Book: v.book, Metrics: s.opt.Metrics, Table: s.head.table, Memory: &s.memory, GiveWay: s.giveWay}
+	x := scan.View{Days: v.openAll(), Book: v.book, Metrics: s.opt.Metrics, Table: s.head.table, Memory: &s.memory, GiveWay: s.giveWay}
+	if v.hosts != nil {
+		x.Hosts = v.hosts.openAll()
+	}
+	return x
 }
 
 // kindOfQuery is whose rows a query asks for.

@@ -1,14 +1,11 @@
 package source_test
 
 import (
-	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime/debug"
 	"strconv"
@@ -104,11 +101,10 @@ func resident() uint64 {
 	return n * uint64(os.Getpagesize())
 }
 
-// filledPrometheus is a Prometheus with the same, from blocks of a day that
-// promtool made.
+// filledPrometheus is a Prometheus with the same, in blocks of a day.
 func filledPrometheus(b *testing.B, hosts, days int) *prometheus {
-	path, tool, dir := binaryOf(b, "prometheus"), binaryOf(b, "promtool"), b.TempDir()
-	config, text := filepath.Join(dir, "prometheus.yml"), filepath.Join(dir, "day.txt")
+	path, dir := binaryOf(b, "prometheus"), b.TempDir()
+	config := filepath.Join(dir, "prometheus.yml")
 	if err := os.WriteFile(config, nil, 0o600); err != nil {
 		b.Fatal(err)
 	}
@@ -118,27 +114,21 @@ func filledPrometheus(b *testing.B, hosts, days int) *prometheus {
 		levels[h] = 0.05 + 0.5*r.Float64()
 	}
 	for d := range days {
-		f, err := os.Create(text)
-		if err != nil {
-			b.Fatal(err)
-		}
-		w := bufio.NewWriterSize(f, 1<<20)
-		fmt.Fprintln(w, "# TYPE leanfleet_cpu_usage_ratio gauge")
-		at := begin.AddDate(0, 0, d).Unix()
+		var list []testSeries
+		at := begin.AddDate(0, 0, d).UnixMilli()
 		for h, level := range levels {
+			s := testSeries{labels: map[string]string{"__name__": "leanfleet_cpu_usage_ratio", "host": fmt.Sprintf("host-%04d", h), "step": "60"}}
 			for i := range int64(1440) {
-				fmt.Fprintf(w, "leanfleet_cpu_usage_ratio{host=\"host-%04d\",step=\"60\"} %g %d\n", h, float64(int(10000*level*(0.5+r.Float64())))/10000, at+(i+1)*60)
+				s.times = append(s.times, at+(i+1)*60_000)
+				s.values = append(s.values, float64(int(10000*level*(0.5+r.Float64())))/10000)
 			}
+			list = append(list, s)
 		}
-		fmt.Fprintln(w, "# EOF")
-		if err := errors.Join(w.Flush(), f.Close()); err != nil {
+		if err := writeBlock(filepath.Join(dir, "data"), d, at+60_000, at+60_000+86400_000, list); err != nil {
 			b.Fatal(err)
-		}
-		if out, err := exec.Command(tool, "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=24h", "-q", text, filepath.Join(dir, "data")).CombinedOutput(); err != nil {
-			b.Fatalf("promtool: %v\n%s", err, out)
 		}
 	}
-	return startPrometheus(b, path, config, dir)
+	return startPrometheus(b, path, config, dir, "--storage.tsdb.min-block-duration=2h", "--storage.tsdb.max-block-duration=24h")
 }
 
 // BenchmarkFleetStatistics asks for the 95th percentile of a fleet, a sample a

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"encoding/json"
@@ -31,6 +32,7 @@ type client struct {
 	requests atomic.Int64
 	bytes    atomic.Int64
 	spent    atomic.Int64 // nanoseconds until answers began
+	patience patience
 	parts    atomic.Int64 // partial answers that were taken
 	part     atomic.Pointer[PartialError]
 }
@@ -70,7 +72,8 @@ func (e *EngineError) Error() string {
 	return text
 }
 
-// tooLarge says whether a smaller question may be answered.
+// tooLarge says whether the engine finds a question too large, which it says at
+// once; one that took too long is late.
 func (e *EngineError) tooLarge() bool {
 	if e.Status == http.StatusRequestEntityTooLarge || e.Status == http.StatusRequestURITooLong {
 		return true
@@ -79,17 +82,17 @@ func (e *EngineError) tooLarge() bool {
 		return false
 	}
 	text := strings.ToLower(e.Message)
-	for _, sign := range []string{"too many samples", "would load too many", "too many points", "maximum resolution", "-search.max", "exceeds -", "max-samples", "limit", "too large", "too long", "timed out", "timeout", "out of memory", "not enough memory"} {
+	for _, sign := range []string{"too many samples", "would load too many", "too many points", "maximum resolution", "-search.max", "exceeds -", "max-samples", "limit", "too large", "too long", "out of memory", "not enough memory"} {
 		if strings.Contains(text, sign) {
 			return true
 		}
 	}
-	return e.Type == "timeout"
+	return false
 }
 
 func tooLarge(err error) bool {
 	var e *EngineError
-	return errors.As(err, &e) && e.tooLarge() || errors.Is(err, ErrSlow)
+	return errors.As(err, &e) && e.tooLarge()
 }
 
 // tooLong says whether less time, not fewer hosts, makes a question smaller for
@@ -129,6 +132,10 @@ type request struct {
 	what string // it is about, for errors
 	get  bool   // by GET, always
 	try  bool   // once only: the answer is not needed
+	// body is a message in place of the form, accept the type of the answer to it,
+	// asked what is asked for, for errors.
+	body          []byte
+	accept, asked string
 }
 
 // read asks and hands the answer to a function, again from the start where the
@@ -144,6 +151,7 @@ func (c *client) read(ctx context.Context, r request, use func(*decoder) (answer
 	for attempt := 1; ; attempt++ {
 		after, again, err := c.once(ctx, r, use)
 		if err == nil {
+			c.patience.answered()
 			return nil
 		}
 		if ctx.Err() != nil {
@@ -163,10 +171,17 @@ func (c *client) read(ctx context.Context, r request, use func(*decoder) (answer
 	return last
 }
 
+// patienceOfTries is how long is waited for answers that are not needed.
+const patienceOfTries = 15 * time.Second
+
 // once tries once; again says whether another try may do better, and after how
 // long the engine asks to wait.
 func (c *client) once(ctx context.Context, r request, use func(*decoder) (answer, error)) (after time.Duration, again bool, err error) {
-	limited, cancel := context.WithTimeout(ctx, c.options.Timeout)
+	timeout := c.options.Timeout
+	if r.try {
+		timeout = min(timeout, patienceOfTries)
+	}
+	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	began := c.options.Now()
 	response, err := c.send(limited, r)
@@ -189,6 +204,9 @@ func (c *client) once(ctx context.Context, r request, use func(*decoder) (answer
 	}
 	if response.StatusCode != http.StatusOK {
 		return c.refused(response, body, r)
+	}
+	if kind := response.Header.Get("Content-Type"); r.accept != "" && !strings.HasPrefix(kind, r.accept) {
+		return 0, false, fmt.Errorf("read the answer of %s: %w: %s where %s should be", c.shown, ErrNotAPI, strconv.Quote(clip(kind)), r.accept)
 	}
 	a, err := use(newDecoder(body))
 	switch {
@@ -215,7 +233,11 @@ func (c *client) once(ctx context.Context, r request, use func(*decoder) (answer
 func (c *client) whole(a *answer) error {
 	// What the engine remarks of a query, as Thanos does among its warnings, says
 	// nothing of its data.
-	warnings := slices.DeleteFunc(a.warnings, func(w string) bool { return strings.HasPrefix(w, "PromQL ") })
+	// Nor does it that none of Thanos' stores has data of the time that was asked
+	// for: there is none then.
+	warnings := slices.DeleteFunc(a.warnings, func(w string) bool {
+		return strings.HasPrefix(w, "PromQL ") || strings.EqualFold(w, "No StoreAPIs matched for this query")
+	})
 	if len(warnings) == 0 && !a.partial {
 		return nil
 	}
@@ -276,12 +298,12 @@ func (c *client) refused(response *http.Response, body io.Reader, r request) (ti
 	if to, err := response.Location(); err == nil {
 		a.message += ": redirects are not followed, this one goes to " + webclient.ShowURL(to)
 	}
-	if status == http.StatusMethodNotAllowed && !c.get.Swap(true) {
+	if status == http.StatusMethodNotAllowed && r.body == nil && !c.get.Swap(true) {
 		return 0, true, c.engineError(status, a.kind, a.message, r)
 	}
 	e := c.engineError(status, a.kind, a.message, r)
 	again := status == http.StatusTooManyRequests || status >= 500 && status != http.StatusNotImplemented
-	if again && e.tooLarge() && status != http.StatusTooManyRequests {
+	if again && (e.tooLarge() || e.late()) && status != http.StatusTooManyRequests {
 		again = false // a smaller question is better than the same one again
 	}
 	return webclient.RetryAfter(response.Header), again, e
@@ -303,7 +325,10 @@ func title(text []byte) string {
 }
 
 func (c *client) engineError(status int, kind, message string, r request) *EngineError {
-	asked := r.form.Get("query")
+	asked := r.asked
+	if asked == "" {
+		asked = r.form.Get("query")
+	}
 	if asked == "" {
 		asked = strings.Join(r.form["match[]"], " ")
 	}
@@ -319,7 +344,9 @@ func (c *client) send(ctx context.Context, r request) (*http.Response, error) {
 	u := c.base.JoinPath(r.path)
 	form := r.form.Encode()
 	method, body := http.MethodPost, io.Reader(strings.NewReader(form))
-	if r.get || c.get.Load() {
+	if r.body != nil {
+		body = bytes.NewReader(r.body)
+	} else if r.get || c.get.Load() {
 		method, body = http.MethodGet, nil
 		u.RawQuery = form
 	}
@@ -335,6 +362,11 @@ func (c *client) send(ctx context.Context, r request) (*http.Response, error) {
 	}
 	if method == http.MethodPost {
 		q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	if r.body != nil {
+		q.Header.Set("Content-Type", "application/x-protobuf")
+		q.Header.Set("Content-Encoding", "snappy")
+		q.Header.Set("X-Prometheus-Remote-Read-Version", "0.1.0")
 	}
 	q.Header.Set("Accept-Encoding", c.options.encoding())
 	q.Header.Set("User-Agent", "leanfleet")

@@ -118,6 +118,28 @@ func simulated(t testing.TB, o simulate.Options, load fleet.Load) {
 	}
 }
 
+// decisions are what right-sizing says of each host.
+func decisions(t *testing.T, s fleet.Source, prices *pricing.Book, now time.Time, days int) map[fleet.HostID]string {
+	t.Helper()
+	env := fleet.Environment{Source: s, Metrics: fleet.CanonicalMetrics(), Now: now, Zone: zones.Load}
+	r, err := rightsizing.Recommend(t.Context(), rightsizing.Environment{Environment: env, Prices: prices}, rightsizing.Request{Scope: fleet.Scope{Range: fmt.Sprintf("%dd", days)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[fleet.HostID]string{}
+	for _, l := range r.Recommendations {
+		what := "keep"
+		if l.Recommended != nil {
+			what = fmt.Sprint(*l.Recommended)
+			if l.Recommended.MonthlyCost != nil {
+				what = l.Recommended.InstanceType + " " + l.Recommended.MonthlyCost.String()
+			}
+		}
+		out[l.Host] = string(l.Finding) + " " + what
+	}
+	return out
+}
+
 // Right-sizing decides the same from an engine as from the embedded store: it
 // asks for days, which are read whole. Where a user wants a grid all the same,
 // few hosts get another size.
@@ -140,27 +162,7 @@ func TestSameDecisions(t *testing.T) {
 	other := &seriesLoad{t: t, w: w, book: inventory.NewBook(capacities), list: map[string]*testSeries{}}
 	simulated(t, o, other)
 	now := begin.AddDate(0, 0, days)
-	decide := func(s fleet.Source) map[fleet.HostID]string {
-		t.Helper()
-		env := fleet.Environment{Source: s, Metrics: fleet.CanonicalMetrics(), Now: now, Zone: zones.Load}
-		r, err := rightsizing.Recommend(t.Context(), rightsizing.Environment{Environment: env, Prices: prices}, rightsizing.Request{Scope: fleet.Scope{Range: "21d"}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		out := map[fleet.HostID]string{}
-		for _, l := range r.Recommendations {
-			what := "keep"
-			if l.Recommended != nil {
-				what = fmt.Sprint(*l.Recommended)
-				if l.Recommended.MonthlyCost != nil {
-					what = l.Recommended.InstanceType + " " + l.Recommended.MonthlyCost.String()
-				}
-			}
-			out[l.Host] = string(l.Finding) + " " + what
-		}
-		return out
-	}
-	want := decide(st)
+	want := decisions(t, st, prices, now, days)
 	changes := 0
 	for _, d := range want {
 		if len(d) > 0 && d[len(d)-4:] != "keep" {
@@ -179,7 +181,7 @@ func TestSameDecisions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := decide(s)
+		got := decisions(t, s, prices, now, days)
 		same := 0
 		for id, d := range want {
 			if got[id] == d {

@@ -77,6 +77,11 @@ func (s *Source) look(ctx context.Context) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(found) == 0 {
+		if err := s.otherSchema(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.findStep(ctx, v, found); err != nil {
 		return nil, err
 	}
@@ -142,6 +147,27 @@ func (s *Source) findSchema(ctx context.Context, v *view) error {
 	v.traits = names.TraitsOf(v.schema)
 	if v.host = s.o.HostLabel; v.host == "" || v.host == "nodename" {
 		v.host = v.traits.Host
+	}
+	return nil
+}
+
+// otherSchema is the error of an engine without series of the schema that was
+// asked for, where it has those of another one.
+func (s *Source) otherSchema(ctx context.Context) error {
+	if s.asked == names.Auto {
+		return nil
+	}
+	for _, schema := range names.Schemas() {
+		if schema == s.asked {
+			continue
+		}
+		found, err := s.labelValues(ctx, "__name__", "{"+s.match(names.TraitsOf(schema).Evidence)+"}", s.all())
+		if err != nil {
+			return err
+		}
+		if len(found) > 0 {
+			return fmt.Errorf("%s has no series of %s in the last %.0f days, but has some of %s: ask for the schema %s, or auto", s.client.shown, s.asked, s.o.Lookback.Hours()/24, schema, schema)
+		}
 	}
 	return nil
 }
@@ -237,10 +263,26 @@ func (s *Source) storedExtent(ctx context.Context, v *view, evidence string, by 
 // of values of the labels.
 func (s *Source) extent(ctx context.Context, v *view, inside string, by []string) ([]key, error) {
 	if v.engine.metricsQL {
+		p := &s.client.patience
+		round := p.round()
 		found, err := s.extentMetricsQL(ctx, v, inside, by)
-		if err == nil || !tooLarge(err) {
+		if ctx.Err() == nil && late(err) && !p.late("hosts", 1, round) {
+			return nil, err
+		}
+		if err == nil || !tooLarge(err) && !late(err) {
 			return found, err
 		}
+	}
+	if s.readsRaw(v) && !v.traits.Stored {
+		p := &s.client.patience
+		round := p.round()
+		found, err := s.extentRaw(ctx, inside, by)
+		if err == nil || ctx.Err() != nil || late(err) && !p.late("hosts", 1, round) {
+			return found, err
+		}
+		if refusesRaw(err) {
+			s.noRaw.Store(true)
+		} // too much at once, or too slow: queries ask for less
 	}
 	return s.extentPromQL(ctx, v, inside, by)
 }
@@ -401,11 +443,18 @@ func (s *Source) counted(ctx context.Context, inside string, by []string, from, 
 	// are not the same.
 	query := "count by (" + strings.Join(by, ",") + ") (last_over_time({" + inside + "}[" + names.Duration(time.Duration(step)*time.Millisecond) + "]))"
 	most := int64(10000) // Prometheus evaluates at 11,000 times at most
+	p, what := &s.client.patience, "hosts by "+names.Duration(time.Duration(step)*time.Millisecond)
 	for from <= to {
+		if fits := p.fits(what); fits > 0 {
+			most = max(1, min(most, fits))
+		}
+		round := p.round()
 		err := s.span(ctx, query, from, min(to, from+(most-1)*step), step, "hosts", func() consumer { return e })
+		n := min(most, (to-from)/step+1)
 		switch {
 		case err == nil:
 			from += most * step
+		case ctx.Err() == nil && late(err) && p.late(what, n, round) && n > 1: // smaller next
 		case tooLarge(err) && most > 1:
 			most = max(1, min(most, (to-from)/step+1)/2)
 		default:

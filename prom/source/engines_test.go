@@ -191,8 +191,13 @@ func startPrometheus(t testing.TB, path, config, dir string, more ...string) *pr
 func (p *prometheus) url() string       { return p.base }
 func (p *prometheus) settle(testing.TB) {}
 
-// write speaks remote write 1.0: a protocol buffer, compressed with Snappy.
 func (p *prometheus) write(t testing.TB, list []testSeries) {
+	t.Helper()
+	writeRemote(t, p.base, list)
+}
+
+// writeRemote speaks remote write 1.0: a protocol buffer, compressed with Snappy.
+func writeRemote(t testing.TB, base string, list []testSeries) {
 	t.Helper()
 	const most = 20000
 	var message []byte
@@ -201,7 +206,7 @@ func (p *prometheus) write(t testing.TB, list []testSeries) {
 		if len(message) == 0 {
 			return
 		}
-		q, err := http.NewRequest(http.MethodPost, p.base+"/api/v1/write", bytes.NewReader(s2.EncodeSnappy(nil, message)))
+		q, err := http.NewRequest(http.MethodPost, base+"/api/v1/write", bytes.NewReader(s2.EncodeSnappy(nil, message)))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,6 +35,7 @@ type fake struct {
 	before   func(n int, w http.ResponseWriter, r *http.Request) bool // true: it has answered
 	warnings []string
 	closed   bool // a range holds its start too
+	provider string
 }
 
 func newFake(t *testing.T) (*fake, *httptest.Server) {
@@ -58,10 +60,13 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	var data any
 	switch path := r.URL.Path; {
+	case strings.HasSuffix(path, "/read"):
+		http.NotFound(w, r) // it gives no series as they are stored
+		return
 	case strings.HasSuffix(path, "/runtimeinfo"):
 		data = map[string]any{"storageRetention": "15d"}
 	case strings.HasSuffix(path, "/labels"):
-		data = []string{"__name__", "instance", "job", "region", "instance_type", "env"}
+		data = []string{"__name__", "instance", "job", "region", "instance_type", "env", "provider"}
 	case strings.HasSuffix(path, "/values"):
 		data = []string{}
 		if strings.Contains(r.Form.Get("match[]"), "node_memory") {
@@ -98,7 +103,11 @@ func seconds(s string) time.Time {
 }
 
 func (f *fake) labels(host string) map[string]string {
-	return map[string]string{"__name__": "x", "instance": host, "job": "node", "region": "eu-west-1", "instance_type": "m5.large", "env": "prod"}
+	labels := map[string]string{"__name__": "x", "instance": host, "job": "node", "region": "eu-west-1", "instance_type": "m5.large", "env": "prod"}
+	if f.provider != "" {
+		labels["provider"] = f.provider
+	}
+	return labels
 }
 
 // raw answers a range selector: a scrape every 15 s.
@@ -206,11 +215,11 @@ func refuse(status int, header, body string) func(int, http.ResponseWriter, *htt
 
 // times lets only the first n requests of a path fail.
 func times(n int, path string, f func(int, http.ResponseWriter, *http.Request) bool) func(int, http.ResponseWriter, *http.Request) bool {
+	var taken atomic.Int64 // a request that nobody waits for any more may still be answered
 	return func(i int, w http.ResponseWriter, r *http.Request) bool {
-		if !strings.HasSuffix(r.URL.Path, path) || n == 0 {
+		if !strings.HasSuffix(r.URL.Path, path) || taken.Add(1) > int64(n) {
 			return false
 		}
-		n--
 		return f(i, w, r)
 	}
 }

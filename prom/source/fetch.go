@@ -115,29 +115,60 @@ func scale(m fleet.Metric, value float64) (int64, bool) {
 // fetch reads the samples of a stored metric of hosts whose start lies in an
 // extent, in as many requests as the engine's limits make it.
 func (s *Source) fetch(ctx context.Context, v *view, m fleet.Metric, labels []string, want extentMS) (piece, error) {
+	return s.fetchCounted(ctx, v, m, labels, want, nil)
+}
+
+// fetchCounted is fetch that lets the engine count what is read as it is stored;
+// the tally may be nil.
+func (s *Source) fetchCounted(ctx context.Context, v *view, m fleet.Metric, labels []string, want extentMS, t *tally) (piece, error) {
 	want.to = min(want.to, v.horizon())
 	if len(labels) == 0 || want.from >= want.to {
 		return piece{}, nil
 	}
-	out, err := s.fetchOnce(ctx, v, m, labels, want)
-	if err == nil || !tooLarge(err) {
-		return out, err
+	again := func(labels []string, want extentMS) (piece, error) {
+		return s.fetchCounted(ctx, v, m, labels, want, t)
 	}
-	return s.halves(labels, want, err, func(labels []string, want extentMS) (piece, error) { return s.fetch(ctx, v, m, labels, want) })
+	p, size := &s.client.patience, int64(len(labels))*(want.to-want.from)
+	smallest := len(labels) == 1 && want.to-want.from <= least
+	if most := p.fits(m.Name); most > 0 && size > most && !smallest {
+		return s.inTime(ctx, labels, want, most, again)
+	}
+	round := p.round()
+	out, err := s.fetchOnce(ctx, v, m, labels, want, t)
+	switch {
+	case err == nil || ctx.Err() != nil:
+		return out, err
+	case late(err):
+		if !p.late(m.Name, size, round) {
+			return nil, waited(err)
+		}
+		if smallest {
+			return nil, tooMuch(labels[0], want, err)
+		}
+		return again(labels, want)
+	case tooLarge(err):
+		return s.halves(labels, want, err, again)
+	}
+	return nil, err
+}
+
+// tooMuch is the error of a question about one host that cannot be made smaller.
+func tooMuch(label string, want extentMS, cause error) error {
+	return fmt.Errorf("host %s from %s: even a small question is too much for the engine: %w", label, time.UnixMilli(want.from).UTC().Format(time.RFC3339), cause)
 }
 
 // halves asks two smaller questions where one was too large: of half the hosts,
 // or, of one host, of half the time.
 func (s *Source) halves(labels []string, want extentMS, cause error, ask func([]string, extentMS) (piece, error)) (piece, error) {
 	first, second, middle := labels, labels, int64(0)
-	long := want.to-want.from > 2*3600*1000
+	long := want.to-want.from > least
 	switch {
 	case long && (len(labels) == 1 || tooLong(cause)):
 		middle = want.from + (want.to-want.from)/2
 	case len(labels) > 1:
 		first, second = labels[:len(labels)/2], labels[len(labels)/2:]
 	default:
-		return nil, fmt.Errorf("host %s from %s: even a small question is too much for the engine: %w", labels[0], time.UnixMilli(want.from).UTC().Format(time.RFC3339), cause)
+		return nil, tooMuch(labels[0], want, cause)
 	}
 	a, b := want, want
 	if middle > 0 {
@@ -157,7 +188,14 @@ func (s *Source) halves(labels []string, want extentMS, cause error, ask func([]
 	return x, nil
 }
 
-func (s *Source) fetchOnce(ctx context.Context, v *view, m fleet.Metric, labels []string, want extentMS) (piece, error) {
+func (s *Source) fetchOnce(ctx context.Context, v *view, m fleet.Metric, labels []string, want extentMS, t *tally) (piece, error) {
+	if p, ok := s.rawPlan(v, m, want, v.step); ok {
+		out, err := s.fetchRaw(ctx, v, m, labels, want, p, t)
+		if err == nil || !s.queriesInstead(err, labels, want) {
+			return out, err
+		}
+	}
+	t.queried()
 	var c *collector
 	start := func() consumer {
 		c = &collector{s: s, v: v, metric: m, want: want, out: piece{}}
@@ -214,6 +252,12 @@ func (s *Source) fetchStored(ctx context.Context, v *view, m fleet.Metric, label
 	from, to := want.from+v.steps[0], want.to+v.steps[len(v.steps)-1]
 	if v.engine.metricsQL {
 		return s.export(ctx, selector, from, to, m.Name, start)
+	}
+	if s.readsRaw(v) {
+		err := s.readRaw(ctx, []string{selector[1 : len(selector)-1]}, from, to, m.Name, func() rawConsumer { return &rawPoints{start()} })
+		if err == nil || !s.queriesInstead(err, labels, want) {
+			return err
+		}
 	}
 	over := time.Duration(to-from+1) * time.Millisecond
 	return s.instant(ctx, selector+"["+names.Duration(over)+"]", time.UnixMilli(to), m.Name, start)
@@ -294,6 +338,9 @@ func (t *target) merge(p piece) []point {
 // read reads the samples of the question's metric of targets, derived ones
 // multiplied out, in time order for each target.
 func (s *Source) readSamples(ctx context.Context, a *ask, targets []*target, want extentMS) ([][]point, error) {
+	if a.view.groups && a.q.Metric.Derived() {
+		return s.readGroups(ctx, a, targets, want)
+	}
 	var labels []string
 	for _, t := range targets {
 		labels = append(labels, t.labels...)

@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -69,8 +70,9 @@ func (g *grid) rankError() float64 {
 	return widest/2 + 1.0/fewest
 }
 
-// tooMany is how many samples of a question are too many to bring over from an
-// engine that reads all of them anew for each quantile.
+// tooMany is how many samples of a question are too many to bring over by
+// queries from an engine that reads all of them anew for each quantile, or has to
+// evaluate an expression twice for a grid.
 const tooMany = 200_000_000
 
 // choose settles whether profiles are made from a grid; nil where every sample
@@ -92,7 +94,9 @@ func (s *Source) choose(a *ask) *grid {
 		return nil
 	case a.samples < profiles*worth:
 		return nil
-	case !a.view.engine.metricsQL && a.samples <= tooMany:
+	case s.storedRaw(a.view, a.ratio):
+		return nil
+	case !(a.view.engine.metricsQL && a.view.traits.Stored) && a.samples <= tooMany:
 		return nil
 	}
 	return g
@@ -250,28 +254,25 @@ func (s *Source) cellQueries(a *ask, g *grid, m fleet.Metric, labels []string, s
 const unanswered = -1
 
 // askCellsSplit is askCells with fewer hosts where the engine says that it is
-// too much. The cells of one host that are too much are unanswered.
+// too much, or is too slow. The cells of one host that are too much are
+// unanswered.
 func (s *Source) askCellsSplit(ctx context.Context, a *ask, g *grid, m fleet.Metric, labels []string, stepLabel string, step int64, quantiles bool) (cells, error) {
-	out, err := s.askCells(ctx, a, g, m, labels, stepLabel, step, quantiles)
-	if err == nil || !tooLarge(err) {
-		return out, err
-	}
-	if len(labels) == 1 {
+	w, what, p := milli(a.q.Window), "cells of "+m.Name, &s.client.patience
+	return byHosts(ctx, s, what, labels, w.to-w.from, func(labels []string) (cells, error) {
+		round := p.round()
+		out, err := s.askCells(ctx, a, g, m, labels, stepLabel, step, quantiles)
+		if len(labels) > 1 || err == nil || ctx.Err() != nil || !tooLarge(err) && !(late(err) && p.late(what, w.to-w.from, round)) {
+			return out, err
+		}
 		list := make([]cell, len(a.steps))
 		for i := range list {
 			list[i].count = unanswered
 		}
 		return cells{labels[0]: list}, nil
-	}
-	half := len(labels) / 2
-	if out, err = s.askCellsSplit(ctx, a, g, m, labels[:half], stepLabel, step, quantiles); err != nil {
-		return nil, err
-	}
-	more, err := s.askCellsSplit(ctx, a, g, m, labels[half:], stepLabel, step, quantiles)
-	for label, list := range more {
-		out[label] = list
-	}
-	return out, err
+	}, func(all, more cells) cells {
+		maps.Copy(all, more)
+		return all
+	})
 }
 
 // stepKind is series with samples of one step.

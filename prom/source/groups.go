@@ -90,3 +90,87 @@ func (a *ask) groupTarget(id fleet.HostID, group string, labels []string) *targe
 	}
 	return t
 }
+
+// sizeHolds is how long what a host told of its size holds for its process
+// groups, whose rows have none of their own, in milliseconds.
+const sizeHolds = int64(24 * 3600 * 1000)
+
+// readGroups is readSamples for absolute figures of process groups: shares of
+// what the host itself told last of its size, else of its record's.
+func (s *Source) readGroups(ctx context.Context, a *ask, targets []*target, want extentMS) ([][]point, error) {
+	hosts := *a.view
+	hosts.groups = false
+	sized := make(map[fleet.HostID]*target, len(targets))
+	var labels, sizeLabels []string
+	for _, t := range targets {
+		labels = append(labels, t.labels...)
+		if sized[t.id] == nil {
+			if sized[t.id] = a.target(t.id); sized[t.id] != nil {
+				sizeLabels = append(sizeLabels, sized[t.id].labels...)
+			}
+		}
+	}
+	got, err := s.fetch(ctx, a.view, a.ratio, distinct(labels), want)
+	if err != nil {
+		return nil, err
+	}
+	sizes, err := s.fetch(ctx, &hosts, a.capacity, distinct(sizeLabels), want)
+	if err != nil {
+		return nil, err
+	}
+	told := make(map[fleet.HostID][]point, len(sized))
+	for id, t := range sized {
+		told[id] = t.sizes(sizes)
+	}
+	out := make([][]point, len(targets))
+	var early []string // of hosts that told their size too late in the window
+	for i, t := range targets {
+		out[i] = slices.Clone(t.merge(got))
+		if n := len(out[i]); n > 0 && (len(told[t.id]) == 0 || told[t.id][0].start > out[i][0].start) {
+			early = append(early, sized[t.id].labels...)
+		}
+	}
+	if early = distinct(early); len(early) > 0 {
+		before := extentMS{want.from - sizeHolds, want.from}
+		if sizes, err = s.fetch(ctx, &hosts, a.capacity, early, before); err != nil {
+			return nil, err
+		}
+		for id, t := range sized {
+			told[id] = append(t.sizes(sizes), told[id]...)
+		}
+	}
+	for i, t := range targets {
+		t.absolute(a, out[i], told[t.id])
+	}
+	return out, nil
+}
+
+// distinct is a list in order, each once.
+func distinct(list []string) []string {
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// sizes are what a host told of its size, in time order.
+func (t *target) sizes(p piece) []point {
+	return slices.DeleteFunc(slices.Clone(t.merge(p)), func(x point) bool { return x.value <= 0 })
+}
+
+// absolute multiplies the shares of a process group by what its host told last
+// of its size, at most a day before, else by that of the record valid then.
+func (t *target) absolute(a *ask, shares, told []point) {
+	next, hint := 0, 0
+	for i := range shares {
+		p := &shares[i]
+		for next < len(told) && told[next].start <= p.start {
+			next++
+		}
+		var c int64
+		if next > 0 && told[next-1].start > p.start-sizeHolds {
+			c = told[next-1].value
+		} else {
+			c = a.nominal(t.recordAt(p.start, &hint))
+		}
+		p.value, p.known = p.value*c, c > 0
+	}
+}

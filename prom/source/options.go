@@ -80,7 +80,8 @@ type Options struct {
 
 	// Book is an inventory that wins over labels; nil is none. It is not changed.
 	Book *inventory.Book
-	// Types gives the capacity of instance types where Book is nil.
+	// Types gives the capacity of instance types where Book is nil, and says whose
+	// they are where nobody else does; nil is unknown.
 	Types inventory.Types
 
 	// Method is how profiles are made; "" is auto.
@@ -101,6 +102,9 @@ type Options struct {
 	MaxPause time.Duration
 	// AllowPartial takes answers that the engine marks as partial.
 	AllowPartial bool
+	// QueriesOnly asks by queries alone, also where the engine gives series as they
+	// are stored: less comes over a slow line, and the engine computes more.
+	QueriesOnly bool
 	// Asked is told of every query before it is sent, from several goroutines; nil
 	// is nobody.
 	Asked func(PlannedQuery)

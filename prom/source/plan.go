@@ -122,7 +122,9 @@ func (s *Source) explainSamples(a *ask, m fleet.Metric, labels []string, w exten
 	if v.traits.Stored {
 		from, to := w.from+v.steps[0], w.to+v.steps[len(v.steps)-1]
 		q := PlannedQuery{Query: s.stored(v, m, labels, ""), Start: time.UnixMilli(from).UTC(), End: time.UnixMilli(to).UTC(), Times: 1, Path: "/api/v1/export"}
-		if !v.engine.metricsQL {
+		if s.readsRaw(v) {
+			q.Path = "/" + remoteRead
+		} else if !v.engine.metricsQL {
 			q.Path = "/api/v1/query"
 			q.Query += "[" + names.Duration(time.Duration(to-from+1)*time.Millisecond) + "]"
 		}
@@ -131,6 +133,9 @@ func (s *Source) explainSamples(a *ask, m fleet.Metric, labels []string, w exten
 	expr, ok := names.Of(v.schema, m)
 	if !ok {
 		return PlannedQuery{}, false
+	}
+	if p, ok := s.rawPlan(v, m, extentMS{w.from, min(w.to, v.horizon())}, v.step); ok {
+		return s.explainRaw(v, labels, p), p.at.n > 0
 	}
 	step := v.step.Milliseconds()
 	from, to := (w.from+2*step-1)/step*step, (w.to+step-1)/step*step
@@ -192,7 +197,7 @@ func (s *Source) Notes(ctx context.Context, m fleet.Metric, w fleet.Window) ([]s
 		out = append(out, s.client.shown+" has no samples of hosts")
 	case !v.reach.Start.Before(w.End):
 		out = append(out, fmt.Sprintf("%s has samples from %s on only, after the range asked for", s.client.shown, v.reach.Start.Format(time.RFC3339)))
-	case v.reach.Start.Sub(w.Start) > 2*max(v.step, time.Minute):
+	case v.reach.Start.Sub(w.Start) > 2*v.longest():
 		keeps := ""
 		if v.engine.retention != "" {
 			keeps = ", and keeps " + v.engine.retention
@@ -218,4 +223,21 @@ func (s *Source) Notes(ctx context.Context, m fleet.Metric, w fleet.Window) ([]s
 	return out, nil
 }
 
-func days(d time.Duration) string { return fmt.Sprintf("%.1f d", d.Hours()/24) }
+// longest is the longest time that a sample covers.
+func (v *view) longest() time.Duration {
+	if n := len(v.steps); n > 0 {
+		return time.Duration(v.steps[n-1]) * time.Millisecond
+	}
+	return v.step
+}
+
+// days is a time in days, or in less where it is less than two.
+func days(d time.Duration) string {
+	switch {
+	case d >= 48*time.Hour:
+		return fmt.Sprintf("%.1f d", d.Hours()/24)
+	case d >= 2*time.Hour:
+		return fmt.Sprintf("%.1f h", d.Hours())
+	}
+	return fmt.Sprintf("%.0f min", d.Minutes())
+}

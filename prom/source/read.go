@@ -23,7 +23,9 @@ type HostDay struct {
 	// the next HostDay.
 	Batches []fleet.Batch
 	// Samples are the values in Batches. Counted are those that the engine counted
-	// itself, -1 where it was not asked.
+	// itself, -1 where it was not asked. Where a metric is computed from series that
+	// were read as they are stored, the engine counts these, and the values
+	// computed from them are counted if it counts as many as were read.
 	Samples, Counted int64
 }
 
@@ -34,8 +36,9 @@ type ReadOptions struct {
 	// Metrics are the stored ones to copy; nil is all of the schema.
 	Metrics []fleet.Metric
 	// Done says that a host's day was copied before and is left out; nil is never.
+	// It is told whether the host has process groups on that day, too.
 	// A day that is not over is never left out.
-	Done func(host fleet.HostID, day time.Time) bool
+	Done func(host fleet.HostID, day time.Time, groups bool) bool
 	// Verify counts samples in the engine as well, and makes a difference an error
 	// of that day, a *CountError, after which the rest follows.
 	Verify bool
@@ -117,9 +120,16 @@ func (s *Source) Read(ctx context.Context, w fleet.Window, o ReadOptions) iter.S
 			yield(HostDay{}, err)
 			return
 		}
+		withGroups := func(fleet.HostID, time.Time) bool { return false }
+		if o.Done != nil && groups != nil {
+			if withGroups, err = s.groupDays(ctx, a, groups); err != nil {
+				yield(HostDay{}, err)
+				return
+			}
+		}
 		var jobs []job
 		for _, day := range a.steps {
-			jobs = append(jobs, s.jobs(a, day, len(metrics), &o)...)
+			jobs = append(jobs, s.jobs(a, day, len(metrics), &o, withGroups)...)
 		}
 		enough := false
 		err = ordered(ctx, len(jobs), s.o.Concurrency, func(ctx context.Context, i int) ([]copied, error) {
@@ -162,14 +172,14 @@ type job struct {
 	targets []*target
 }
 
-func (s *Source) jobs(a *ask, day fleet.Window, metrics int, o *ReadOptions) []job {
+func (s *Source) jobs(a *ask, day fleet.Window, metrics int, o *ReadOptions, groups func(fleet.HostID, time.Time) bool) []job {
 	var out []job
 	var n int64
 	first := day.Start.UTC().Truncate(24 * time.Hour)
 	over := !a.view.made.Before(first.Add(24 * time.Hour))
 	for _, t := range a.targets {
 		cost := t.samples(a.view, milli(day)) * int64(metrics)
-		if cost == 0 || over && o.Done != nil && o.Done(t.id, first) {
+		if cost == 0 || over && o.Done != nil && o.Done(t.id, first, groups(t.id, first)) {
 			continue
 		}
 		if k := len(out); k > 0 && n+cost <= s.o.BatchSamples && len(out[k-1].targets) < 200 {
@@ -202,19 +212,26 @@ func (s *Source) copyDay(ctx context.Context, a *ask, metrics []fleet.Metric, gr
 		builders[i] = &rows{}
 	}
 	for _, m := range metrics {
-		got, err := s.fetch(ctx, a.view, m, labels, milli(j.day))
+		var sums *tally
+		if verify {
+			sums = &tally{}
+		}
+		got, err := s.fetchCounted(ctx, a.view, m, labels, milli(j.day), sums)
 		if err != nil {
 			return nil, err
 		}
 		var counts map[string]int64
-		if verify {
+		if verify && !sums.raw() {
 			if counts, err = s.count(ctx, a.view, m, labels, j.day); err != nil {
 				return nil, err
 			}
 		}
 		for i, t := range j.targets {
 			list := t.merge(got)
-			if verify {
+			switch {
+			case verify && sums.raw():
+				out[i].verifyRaw(t, m, len(list), sums)
+			case verify:
 				out[i].verify(t, m, got, len(list), counts)
 			}
 			out[i].Samples += int64(len(list))
@@ -251,8 +268,20 @@ func (c *copied) verify(t *target, m fleet.Metric, got piece, rows int, counts m
 	}
 }
 
-// count lets the engine count the samples of a day.
+// count lets the engine count the samples of a day, of fewer hosts at a time
+// where it is slow.
 func (s *Source) count(ctx context.Context, v *view, m fleet.Metric, labels []string, day fleet.Window) (map[string]int64, error) {
+	return byHosts(ctx, s, "count of "+m.Name, labels, day.Duration().Milliseconds(), func(labels []string) (map[string]int64, error) {
+		return s.countOnce(ctx, v, m, labels, day)
+	}, func(all, more map[string]int64) map[string]int64 {
+		for l, n := range more {
+			all[l] += n
+		}
+		return all
+	})
+}
+
+func (s *Source) countOnce(ctx context.Context, v *view, m fleet.Metric, labels []string, day fleet.Window) (map[string]int64, error) {
 	out := map[string]int64{}
 	w := milli(day)
 	w.to = min(w.to, v.horizon())

@@ -84,9 +84,20 @@ func TestImport(t *testing.T) {
 			// that are done are left out.
 			days = copyAll(t, e.current(), fleet.Window{Start: begin.Add(30 * time.Hour), End: begin.Add(31 * time.Hour)}, source.ReadOptions{
 				Hosts: fleet.MustSelector("name=~h0[12]"), Metrics: []fleet.Metric{fleet.CPUUsage},
-				Done: func(host fleet.HostID, day time.Time) bool { return host == "h02" },
+				Done: func(host fleet.HostID, day time.Time, _ bool) bool { return host == "h02" },
 			}, fleettest.NewMemory(fleettest.Options{}))
 			if d := cmp.Diff([]string{"h01 2024-03-29"}, days); d != "" {
+				t.Error(d)
+			}
+			// It is told on which days a host has process groups.
+			var grouped []string
+			copyAll(t, e.current(), w, source.ReadOptions{Done: func(host fleet.HostID, day time.Time, groups bool) bool {
+				if groups {
+					grouped = append(grouped, string(host)+" "+day.Format(time.DateOnly))
+				}
+				return true
+			}}, fleettest.NewMemory(fleettest.Options{}))
+			if d := cmp.Diff([]string{"h00 2024-03-28", "h00 2024-03-29", "h02 2024-03-30"}, grouped); d != "" {
 				t.Error(d)
 			}
 		})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/leanfleet/leanfleet/fleet"
+	"github.com/leanfleet/leanfleet/pricing"
 	"github.com/leanfleet/leanfleet/prom/internal/names"
 )
 
@@ -71,10 +72,56 @@ func (s *Source) fillBook(ctx context.Context, v *view, found []key) error {
 			return err
 		}
 	}
-	if v.traits.Stored {
-		return nil
+	if err := s.concludeProviders(v, put); err != nil || v.traits.Stored {
+		return err
 	}
 	return s.seenCapacities(ctx, v, ids, put)
+}
+
+// concludeProviders gives hosts whose provider nobody tells that one whose
+// catalogue alone has their types: m5.large is nobody else's.
+func (s *Source) concludeProviders(v *view, put fleet.Put) error {
+	if s.o.Types == nil {
+		return nil
+	}
+	var statements []fleet.Statement
+	for _, id := range v.book.Hosts() {
+		provider := ""
+		for _, r := range v.book.Timeline(id) {
+			if r.InstanceType == "" {
+				continue
+			}
+			of := s.onlyProvider(r.InstanceType)
+			if r.Provider != "" || of == "" || provider != "" && provider != of {
+				provider = ""
+				break
+			}
+			provider = of
+		}
+		if provider != "" {
+			statements = append(statements, fleet.Statement{Record: fleet.Record{Host: id, Provider: provider}})
+		}
+	}
+	if len(statements) == 0 {
+		return nil
+	}
+	_, err := v.book.Put(statements, put)
+	return err
+}
+
+// onlyProvider is the one provider that has an instance type; "" where none
+// has, or several have.
+func (s *Source) onlyProvider(instanceType string) (only string) {
+	for _, provider := range []string{pricing.AWS, pricing.Azure, pricing.GCP} {
+		if _, ok := s.o.Types(provider, instanceType); !ok {
+			continue
+		}
+		if only != "" {
+			return ""
+		}
+		only = provider
+	}
+	return only
 }
 
 // start is the start of the first sample, end the end of the last one.
@@ -394,18 +441,11 @@ func differ(m fleet.Metric, a, b float64) bool {
 }
 
 // capacityChangesSplit is capacityChanges with fewer hosts where the engine says
-// that it is too much.
+// that it is too much, or is too slow.
 func (s *Source) capacityChangesSplit(ctx context.Context, v *view, m fleet.Metric, labels []string, coarse time.Duration, ids map[string]fleet.HostID) ([]fleet.Statement, error) {
-	out, err := s.capacityChanges(ctx, v, m, labels, coarse, ids)
-	if err == nil || !tooLarge(err) || len(labels) < 2 {
-		return out, err
-	}
-	out, err = s.capacityChangesSplit(ctx, v, m, labels[:len(labels)/2], coarse, ids)
-	if err != nil {
-		return nil, err
-	}
-	more, err := s.capacityChangesSplit(ctx, v, m, labels[len(labels)/2:], coarse, ids)
-	return append(out, more...), err
+	return byHosts(ctx, s, "hosts' "+m.Name, labels, v.reach.Duration().Milliseconds(), func(labels []string) ([]fleet.Statement, error) {
+		return s.capacityChanges(ctx, v, m, labels, coarse, ids)
+	}, func(all, more []fleet.Statement) []fleet.Statement { return append(all, more...) })
 }
 
 // capacityChanges finds the capacities of some hosts, and from when they hold.
@@ -417,6 +457,9 @@ func (s *Source) capacityChanges(ctx context.Context, v *view, m fleet.Metric, l
 	step := coarse.Milliseconds()
 	partOfYear := max(1, 30*24*time.Hour.Milliseconds()/step) * step
 	ask := func(labels []string, from, to, step int64) (*sizesOf, error) {
+		if got, done, err := s.sizesRaw(ctx, v, m, labels, from, to, step); done {
+			return got, err
+		}
 		got := &sizesOf{host: v.host, m: map[string]*sizes{}}
 		query := s.hostExpr(v, expr, labels, time.Duration(step)*time.Millisecond)
 		for ; from <= to; from += partOfYear { // engines may bound the length of a question
@@ -497,11 +540,7 @@ func (s *Source) statedSize(v *view, id fleet.HostID, m fleet.Metric) bool {
 // hostExpr is a metric's expression for some hosts, one series a host.
 func (s *Source) hostExpr(v *view, e names.Expr, labels []string, step time.Duration) string {
 	by := append([]string{v.host, "job"}, v.dedup...)
-	// A peak is of two scrapes each, where a step has four or more.
-	peak, each := step, step
-	if v.scrape > 0 && step >= 4*v.scrape {
-		peak, each = 2*v.scrape, v.scrape
-	}
+	peak, each := v.pieces(step)
 	text := e.Query(names.Bind{
 		Match: s.match(oneOf(v.host, labels)), By: strings.Join(by, ","),
 		Step: v.engine.window(step), Rate: max(step, 4*v.scrape), Peak: peak, Every: each,

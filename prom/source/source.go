@@ -24,6 +24,7 @@ type Source struct {
 	asked  names.Schema // as configured
 
 	impossible atomic.Int64  // values that cannot be
+	noRaw      atomic.Bool   // the engine has refused to give series as they are stored
 	worst      atomic.Uint64 // the largest rank error of an answer, as bits
 
 	mu   sync.Mutex
@@ -78,6 +79,8 @@ type engine struct {
 	closed bool
 	// retention is what the engine says it keeps, "" when it does not say.
 	retention string
+	// remoteRead says that it gives series as they are stored, in streamed chunks.
+	remoteRead bool
 }
 
 // name is what the engine is called in plans.
@@ -122,6 +125,7 @@ func (s *Source) probe(ctx context.Context) (engine, error) {
 		return e, err
 	}
 	e.retention = s.retention(ctx)
+	e.remoteRead = !e.metricsQL && !s.o.QueriesOnly && s.tryRaw(ctx)
 	return e, nil
 }
 
@@ -169,6 +173,9 @@ func (s *Source) common(form url.Values) url.Values {
 		form.Set("partial_response", "false")  // Thanos
 		form.Set("deny_partial_response", "1") // VictoriaMetrics' cluster
 	}
+	// Thanos may be told to take samples of 5 minutes or an hour in place of those
+	// that were scraped: rates over less would be nothing.
+	form.Set("max_source_resolution", "0s")
 	form.Set("timeout", strconv.Itoa(max(1, int(s.o.Timeout.Seconds())))+"s")
 	form.Set("nocache", "1")
 	return form
@@ -205,7 +212,31 @@ func (s *Source) export(ctx context.Context, selector string, from, to int64, wh
 
 // labelValues returns the values of a label of the series that match between
 // two times, "" as label for the names of labels.
-func (s *Source) labelValues(ctx context.Context, label, selector string, w fleet.Window) ([]string, error) {
+func (s *Source) labelValues(ctx context.Context, label, selector string, w fleet.Window) (out []string, err error) {
+	err = byTimes(w, func(w fleet.Window) error {
+		part, err := s.labelValuesIn(ctx, label, selector, w)
+		out = append(out, part...)
+		return err
+	})
+	slices.Sort(out)
+	return slices.Compact(out), err
+}
+
+// byTimes asks about a window, or about its halves, down to a day, where the
+// engine says that it is too much: some bound how far such questions go.
+func byTimes(w fleet.Window, ask func(fleet.Window) error) error {
+	err := ask(w)
+	if err == nil || !tooLarge(err) || w.Duration() <= 24*time.Hour {
+		return err
+	}
+	middle := w.Start.Add(w.Duration() / 2)
+	if err := byTimes(fleet.Window{Start: w.Start, End: middle}, ask); err != nil {
+		return err
+	}
+	return byTimes(fleet.Window{Start: middle, End: w.End}, ask)
+}
+
+func (s *Source) labelValuesIn(ctx context.Context, label, selector string, w fleet.Window) ([]string, error) {
 	path := "api/v1/label/" + label + "/values"
 	if label == "" {
 		path = "api/v1/labels"
@@ -238,12 +269,27 @@ func (s *Source) labelValues(ctx context.Context, label, selector string, w flee
 			return err
 		})
 	})
-	slices.Sort(out)
-	return slices.Compact(out), err
+	return out, err
 }
 
-// labelSets yields the labels of the series that match between two times.
+// labelSets yields the labels of the series that match between two times, each
+// once.
 func (s *Source) labelSets(ctx context.Context, selectors []string, w fleet.Window) (out []map[string]string, err error) {
+	seen := map[string]bool{}
+	err = byTimes(w, func(w fleet.Window) error {
+		part, err := s.labelSetsIn(ctx, selectors, w)
+		for _, labels := range part {
+			if id := fmt.Sprint(labels); !seen[id] { // in the order of their names
+				seen[id] = true
+				out = append(out, labels)
+			}
+		}
+		return err
+	})
+	return out, err
+}
+
+func (s *Source) labelSetsIn(ctx context.Context, selectors []string, w fleet.Window) (out []map[string]string, err error) {
 	s.told("api/v1/series", strings.Join(selectors, " "), w.Start, w.End, 0)
 	form := s.common(url.Values{"match[]": selectors, "start": {stamp(w.Start)}, "end": {stamp(w.End)}})
 	err = s.client.read(ctx, request{path: "api/v1/series", form: form, what: "series"}, func(d *decoder) (answer, error) {

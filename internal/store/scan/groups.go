@@ -18,7 +18,7 @@ import (
 
 // groupProfiles answers a query for the profiles of process groups.
 func (p *plan) groupProfiles(ctx context.Context, yield func(fleet.Profile, error) bool) {
-	w := newWorker(p, &damageList{seen: map[dayfile.Day]bool{}})
+	w := newGroupReader(p)
 	s := &state{builder: p.view.Memory.builder(p.query.Metric)}
 	defer p.view.Memory.keep([]*state{s})
 	for i := range p.hosts {
@@ -50,7 +50,7 @@ func (p *plan) groupProfiles(ctx context.Context, yield func(fleet.Profile, erro
 
 // groupSeries answers a query for the series of process groups.
 func (p *plan) groupSeries(ctx context.Context, yield func(fleet.Series, error) bool) {
-	w := newWorker(p, &damageList{seen: map[dayfile.Day]bool{}})
+	w := newGroupReader(p)
 	for i := range p.hosts {
 		h := &p.hosts[i]
 		for group, samples := range w.groups(ctx, h) {
@@ -89,8 +89,10 @@ func (w *worker) report(yield func(error) bool) bool {
 
 // groups yields the process groups of a host by name, with their samples in
 // time order.
-func (w *worker) groups(ctx context.Context, h *host) iter.Seq2[string, []sample] {
+func (w *groupReader) groups(ctx context.Context, h *host) iter.Seq2[string, []sample] {
 	return func(yield func(string, []sample) bool) {
+		w.sizes = nil
+		w.sized, w.sizedBefore = false, false
 		for _, group := range w.groupNames(h) {
 			if ctx.Err() != nil {
 				return
@@ -99,6 +101,9 @@ func (w *worker) groups(ctx context.Context, h *host) iter.Seq2[string, []sample
 			for i := range w.plan.days {
 				all = append(all, w.groupDay(&w.plan.days[i], h, group)...)
 				w.plan.view.giveWay()
+			}
+			if w.question.query.Metric.Derived() {
+				all = w.absolutes(ctx, h, all)
 			}
 			if len(all) > 0 && !yield(group, all) {
 				return

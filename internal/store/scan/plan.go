@@ -27,7 +27,11 @@ type DayView struct {
 // View is one consistent state of the store.
 type View struct {
 	// Days are ascending.
-	Days    []DayView
+	Days []DayView
+	// Hosts are the days of the hosts themselves, from [SizeHolds] before the
+	// window on, where Days are those of process groups whose absolute figures are
+	// asked for.
+	Hosts   []DayView
 	Book    *inventory.Book
 	Metrics fleet.Metrics
 	// Table numbers the metrics of Head; nil when no day has any.

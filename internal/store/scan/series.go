@@ -36,7 +36,7 @@ func Series(ctx context.Context, v View, q fleet.Query) iter.Seq2[fleet.Series, 
 				end = 1 // there are those who only ask whether there is any sample
 			}
 			hosts := p.hosts[first:end]
-			ok := w.read(ctx, hosts)
+			ok := w.read(ctx, p.days, hosts)
 			if !ok {
 				yield(fleet.Series{}, ctx.Err())
 				return
@@ -69,8 +69,8 @@ type sample struct {
 	step         int32
 }
 
-// read collects the samples of some hosts in time order.
-func (w *worker) read(ctx context.Context, hosts []host) bool {
+// read collects the samples of some hosts on some days in time order.
+func (w *worker) read(ctx context.Context, days []DayView, hosts []host) bool {
 	for len(w.held) < len(hosts) {
 		w.held, w.oneDay = append(w.held, held{}), append(w.oneDay, nil)
 	}
@@ -78,7 +78,7 @@ func (w *worker) read(ctx context.Context, hosts []host) bool {
 		w.held[i].reset()
 	}
 	out := w.oneDay[:len(hosts)]
-	for _, d := range w.plan.days {
+	for _, d := range days {
 		if ctx.Err() != nil {
 			return false
 		}
