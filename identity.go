@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/leanfleet/leanfleet/fleet"
+	"github.com/leanfleet/leanfleet/hosts"
+	"github.com/leanfleet/leanfleet/inventory"
 )
 
 // TagRequest states tags of hosts.
@@ -61,7 +63,9 @@ type ConflictsRequest struct{}
 
 // ConflictsResult is the answer to a [ConflictsRequest].
 type ConflictsResult struct {
-	Conflicts []fleet.Conflict `json:"conflicts"`
+	// Conflicts are contradictions with the hosts that each is about, then, marked
+	// ambiguous, the names that hosts merely share.
+	Conflicts []inventory.Contradiction `json:"conflicts"`
 }
 
 // TagHosts states tags of hosts.
@@ -122,7 +126,74 @@ func (m *Monitor) RetireHosts(ctx context.Context, req RetireRequest) (ChangeRes
 // Conflicts lists the contradictions that nobody has settled.
 func (m *Monitor) Conflicts(ctx context.Context, _ ConflictsRequest) (ConflictsResult, error) {
 	list, err := m.store.Conflicts(ctx)
-	return ConflictsResult{Conflicts: append([]fleet.Conflict{}, list...)}, err
+	if err != nil {
+		return ConflictsResult{}, err
+	}
+	records, err := m.store.Records(ctx, fleet.Selector{}, fleet.Window{})
+	if err != nil {
+		return ConflictsResult{}, err
+	}
+	revenants, err := m.revenants(ctx, records)
+	for _, x := range revenants {
+		list = append(list, fleet.Conflict{Host: x.Host, Reason: fmt.Sprintf("it was terminated at %s, but is measured since, until %s: "+
+			"it runs, or another machine uses its name", x.Ended.UTC().Format(time.RFC3339), x.Measured.UTC().Format(time.RFC3339))})
+	}
+	return ConflictsResult{Conflicts: inventory.Group(list)}, err
+}
+
+// Revenant is a host that is terminated, and measured nevertheless.
+type Revenant struct {
+	Host fleet.HostID `json:"host"`
+	Name string       `json:"name"`
+	// Ended is since when it is said to be terminated, Measured when its newest
+	// sample ended.
+	Ended    time.Time `json:"ended"`
+	Measured time.Time `json:"measured"`
+}
+
+// revenants finds, among records of all time, the hosts that have samples which
+// began when they were terminated already.
+func (m *Monitor) revenants(ctx context.Context, records []fleet.Record) ([]Revenant, error) {
+	var out []Revenant
+	for i := range records {
+		if i+1 < len(records) && records[i+1].Host == records[i].Host || records[i].State != fleet.StateTerminated {
+			continue
+		}
+		first := i
+		for first > 0 && records[first-1].Host == records[i].Host && records[first-1].State == fleet.StateTerminated {
+			first--
+		}
+		r, since := &records[i], records[first].From
+		if since.Before(records[first].Stated) {
+			since = records[first].Stated // what was learned of the time before is no evidence
+		}
+		measured, err := m.sampledAfter(ctx, r.Host, fleet.Window{Start: since, End: r.Seen.End})
+		if err != nil {
+			return nil, err
+		}
+		if measured {
+			out = append(out, Revenant{Host: r.Host, Name: r.DisplayName(), Ended: since, Measured: r.Seen.End})
+		}
+	}
+	return out, nil
+}
+
+// sampledAfter says whether a host has a sample that began in a window, of any metric.
+func (m *Monitor) sampledAfter(ctx context.Context, id fleet.HostID, w fleet.Window) (bool, error) {
+	if !w.End.After(w.Start) {
+		return false, nil
+	}
+	for _, metric := range m.options.Metrics.All() {
+		for p, err := range m.store.Profiles(ctx, fleet.Query{Metric: metric, Hosts: fleet.SelectHost(id), Window: w}) {
+			if err != nil {
+				return false, fmt.Errorf("look for samples of %s after its end: %w", id, err)
+			}
+			if p.Count > 0 {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
 }
 
 // state makes one statement of each of the hosts. Those of the statement that
@@ -144,11 +215,11 @@ func (m *Monitor) state(ctx context.Context, keys []string, sel string, s fleet.
 	statements := make([]fleet.Statement, len(ids))
 	for i, id := range ids {
 		statements[i] = s
-		statements[i].Host = id
+		statements[i].Host = inventory.Exactly(id)
 		statements[i].From = from
 		statements[i].Tags = maps.Clone(s.Tags)
 	}
-	put.Origin = fleet.OriginImport
+	put.Origin = inventory.OriginHand
 	done, err := m.store.PutRecords(ctx, statements, put)
 	return ChangeResult{Hosts: ids, PutResult: done}, err
 }
@@ -163,7 +234,7 @@ func (m *Monitor) identify(ctx context.Context, keys []string, sel string, at ti
 	}
 	var ids []fleet.HostID
 	for _, key := range keys {
-		h, err := m.store.Host(key, at)
+		h, err := hosts.Find(ctx, m.store, m.store, key, at)
 		if err != nil {
 			return nil, err
 		}

@@ -74,7 +74,8 @@ type ImportResult struct {
 	// Inventory is what became of the statements, nil without inventory files. Its
 	// conflicts are those that did not stand before.
 	Inventory *fleet.PutResult `json:"inventory,omitempty"`
-	// Standing counts the conflicts that the statements repeat.
+	// Standing counts the conflicts that the statements repeat, those of one reason
+	// once.
 	Standing int `json:"standing_conflicts,omitzero"`
 	// Ended are hosts that are gone: that a whole listing lacks, or whose resource
 	// id is another host's now.

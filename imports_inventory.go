@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +14,7 @@ import (
 	"github.com/leanfleet/leanfleet/fleet"
 	"github.com/leanfleet/leanfleet/internal/cloudcli"
 	"github.com/leanfleet/leanfleet/internal/files"
+	"github.com/leanfleet/leanfleet/inventory"
 )
 
 // EndedHost is a host that an import found to be gone, or to be back.
@@ -73,9 +77,6 @@ func (m *Monitor) inventories(ctx context.Context, load fleet.Load, req *ImportR
 	}
 	put.Origin = fleet.OriginCloud
 	l := &listing{m: m, load: load, req: req, put: put, at: put.Effective, result: result}
-	if l.at.IsZero() {
-		l.at = put.At
-	}
 	if err := l.parseWhole(); err != nil {
 		return err
 	}
@@ -86,10 +87,45 @@ func (m *Monitor) inventories(ctx context.Context, load fleet.Load, req *ImportR
 		}
 		l.outputs = append(l.outputs, output)
 	}
+	if l.at.IsZero() {
+		l.date()
+	}
 	return l.stage(ctx)
 }
 
-// split counts the conflicts that stood before, and keeps the others.
+// date finds out of when the listing is: from when its files were written, the
+// oldest counting, but no earlier than the newest time it tells.
+func (l *listing) date() {
+	now := l.put.At
+	l.at = now
+	for i, path := range l.req.Inventory {
+		if path == "-" || l.outputs[i].Machines == 0 {
+			continue
+		}
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(l.req.Directory, path)
+		}
+		if info, err := os.Stat(path); err == nil && info.ModTime().Before(l.at) {
+			l.at = info.ModTime().UTC().Truncate(time.Second)
+		}
+	}
+	for i := range l.outputs {
+		for j := range l.outputs[i].Statements {
+			if told := l.outputs[i].Statements[j].From; told.After(l.at) && told.Before(now) {
+				l.at = told
+			}
+		}
+	}
+	if now.Sub(l.at) < time.Minute {
+		l.at = now
+		return
+	}
+	l.put.Effective = l.at
+	l.result.Notes = append(l.result.Notes, fmt.Sprintf("The listing is taken to be of %s, when its file was written; --effective says otherwise.", l.at.Format(time.RFC3339)))
+}
+
+// split counts the conflicts that stood before, those of one reason once, and
+// keeps the others.
 func (r *ImportResult) split(standing []fleet.Conflict) {
 	if r.Inventory == nil || len(standing) == 0 {
 		return
@@ -98,9 +134,15 @@ func (r *ImportResult) split(standing []fleet.Conflict) {
 	for _, c := range standing {
 		before[c] = true
 	}
-	all := len(r.Inventory.Conflicts)
-	r.Inventory.Conflicts = slices.DeleteFunc(slices.Clone(r.Inventory.Conflicts), func(c fleet.Conflict) bool { return before[c] })
-	r.Standing = all - len(r.Inventory.Conflicts)
+	var stood, fresh []fleet.Conflict
+	for _, c := range r.Inventory.Conflicts {
+		if before[c] {
+			stood = append(stood, c)
+		} else {
+			fresh = append(fresh, c)
+		}
+	}
+	r.Inventory.Conflicts, r.Standing = fresh, len(inventory.Group(stood))
 }
 
 // stage stages statements of a file, and says what became of them.
@@ -260,10 +302,11 @@ func (l *listing) returned(ctx context.Context) error {
 		}
 		first := since(records, now)
 		r := &records[first]
-		if r.From.IsZero() || slices.ContainsFunc(statements, func(s fleet.Statement) bool { return s.Host == r.Host }) {
+		id := inventory.Exactly(r.Host)
+		if r.From.IsZero() || slices.ContainsFunc(statements, func(s fleet.Statement) bool { return s.Host == id }) {
 			return nil
 		}
-		s := fleet.Statement{Record: fleet.Record{Host: r.Host, From: r.From}}
+		s := fleet.Statement{Record: fleet.Record{Host: id, From: r.From}}
 		if first > 0 {
 			s.State = records[first-1].State
 		}
@@ -344,7 +387,7 @@ func (l *listing) replaced(ctx context.Context) ([]EndedHost, error) {
 func (l *listing) end(ctx context.Context, hosts []EndedHost, reason func(EndedHost) string) error {
 	statements := make([]fleet.Statement, len(hosts))
 	for i, e := range hosts {
-		statements[i] = fleet.Statement{Record: fleet.Record{Host: e.Host, State: fleet.StateTerminated, From: e.At}}
+		statements[i] = fleet.Statement{Record: fleet.Record{Host: inventory.Exactly(e.Host), State: fleet.StateTerminated, From: e.At}}
 	}
 	l.result.Ended = append(l.result.Ended, hosts...)
 	return l.conclude(ctx, statements, func(i int) string { return reason(hosts[i]) })
@@ -364,6 +407,7 @@ func (l *listing) complete(ctx context.Context, output *cloudcli.Inventory, stat
 		}
 		s := output.First(statements, i)
 		s.Disks = cloudcli.KeepTypes(s.Disks, records[now].Disks)
+		l.keepHand(s, &records[now])
 		if !x.TagsTold {
 			continue
 		}
@@ -377,9 +421,44 @@ func (l *listing) complete(ctx context.Context, output *cloudcli.Inventory, stat
 	return nil
 }
 
+// keepHand leaves out of what a listing states of a host the name and the tags that
+// it stated before somebody set them otherwise by hand: it repeats what was known
+// then.
+func (l *listing) keepHand(s *fleet.Statement, r *fleet.Record) {
+	if s.Name != "" && s.Name != r.Name && l.m.replacedByHand(r.Host, "name", s.Name) {
+		s.Name = ""
+	}
+	cloned := false
+	for key, value := range s.Tags {
+		if have, known := r.Tags[key]; (!known || have != value) && l.m.replacedByHand(r.Host, "tag_"+key, value) {
+			if !cloned {
+				s.Tags, cloned = maps.Clone(s.Tags), true
+			}
+			delete(s.Tags, key)
+		}
+	}
+}
+
+// replacedByHand says whether a field of a host was last written by hand, in place
+// of a value.
+func (m *Monitor) replacedByHand(id fleet.HostID, field, value string) bool {
+	h, err := m.store.Host(string(inventory.Exactly(id)), m.options.Clock())
+	if err != nil {
+		return false
+	}
+	for _, e := range slices.Backward(h.History) {
+		for _, c := range e.Changes {
+			if c.Field == field {
+				return e.Origin == inventory.OriginHand && c.From == value
+			}
+		}
+	}
+	return false
+}
+
 // listedBefore says whether a field of a host was last written by a listing.
 func (m *Monitor) listedBefore(id fleet.HostID, field string) bool {
-	h, err := m.store.Host(string(id), m.options.Clock())
+	h, err := m.store.Host(string(inventory.Exactly(id)), m.options.Clock())
 	if err != nil {
 		return false
 	}

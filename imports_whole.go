@@ -12,6 +12,7 @@ import (
 
 	"github.com/leanfleet/leanfleet/fleet"
 	"github.com/leanfleet/leanfleet/internal/cloudcli"
+	"github.com/leanfleet/leanfleet/inventory"
 )
 
 // parseWhole reads which scopes the listing is whole of.
@@ -42,6 +43,18 @@ func (l *listing) whole() bool { return l.level != "" || l.selector != nil }
 type scope struct {
 	WholeScope
 	gone []EndedHost
+	// places are those of the next narrower level of which a machine is listed, and
+	// elsewhere the hosts to be ended of others.
+	places    map[string]bool
+	elsewhere []EndedHost
+}
+
+// shows notes that a machine of a place is listed.
+func (s *scope) shows(place string) {
+	if s.places == nil {
+		s.places = map[string]bool{}
+	}
+	s.places[place] = true
 }
 
 // endMissing ends the hosts of whole scopes that are not listed.
@@ -75,6 +88,11 @@ func (l *listing) endMissing(ctx context.Context, listed map[fleet.HostID]*cloud
 		return errors.Join(tooMany...)
 	}
 	for _, name := range names {
+		if err := l.partial(scopes[name]); err != nil {
+			return err
+		}
+	}
+	for _, name := range names {
 		reason := fmt.Sprintf("not listed in %s, which is whole of %s", l.files(), name)
 		if err := l.end(ctx, scopes[name].gone, func(EndedHost) string { return reason }); err != nil {
 			return err
@@ -83,15 +101,38 @@ func (l *listing) endMissing(ctx context.Context, listed map[fleet.HostID]*cloud
 	return nil
 }
 
+// partial is the error of a listing that is said to be whole of an account and looks
+// like one of a single region, zone or resource group: it shows no other, and
+// hosts of others would end. A share that somebody allowed to end says otherwise.
+func (l *listing) partial(s *scope) error {
+	if l.level != cloudcli.Account || l.req.MaxEnded != 0 || len(s.places) != 1 || len(s.elsewhere) == 0 {
+		return nil
+	}
+	var place string
+	for place = range s.places {
+	}
+	var names []string
+	for _, e := range s.elsewhere {
+		names = append(names, named(e.Name, e.Host))
+	}
+	return fmt.Errorf("%s: all that is listed is of %s, and %s elsewhere would be ended: %s; is the listing of %s only? If it is whole, repeat it with --max-ended 100%%",
+		s.Scope, place, counted(len(names), "host", "hosts"), few(names), place)
+}
+
+// part is the place within an account that a tool's listing is easily cut down to.
+func part(p cloudcli.Place) string {
+	level := map[string]cloudcli.Level{"aws": cloudcli.Region, "azure": cloudcli.Group, "gcp": cloudcli.Zone}[p.Provider]
+	if out, ok := p.Cut(level); ok {
+		return out.String()
+	}
+	return ""
+}
+
 // tooMany is the error of a scope that would lose too many hosts.
 func (s *scope) tooMany(limit float64) error {
 	var names []string
 	for _, e := range s.gone {
-		name := string(e.Host)
-		if e.Name != name {
-			name = fmt.Sprintf("%s (%s)", e.Name, name)
-		}
-		names = append(names, name)
+		names = append(names, named(e.Name, e.Host))
 	}
 	return fmt.Errorf("%s: %d of %d hosts are not listed and would be ended, more than %.4g %%: %s; is the listing whole? If so, repeat it with --max-ended 100%%",
 		s.Scope, s.Ended, s.Ended+s.Listed, 100*limit, few(names))
@@ -124,6 +165,7 @@ func (l *listing) scopes(ctx context.Context, listed map[fleet.HostID]*cloudcli.
 		}
 		if x.State != fleet.StateTerminated {
 			out[name].Listed++
+			out[name].shows(part(x.Place))
 		}
 	}
 	return out, nil
@@ -152,21 +194,20 @@ func (l *listing) missing(ctx context.Context, listed map[fleet.HostID]*cloudcli
 		return fmt.Errorf("find the hosts of earlier listings: %w", err)
 	}
 	shown := l.shown()
-	var alive []string
+	var alive, later []string
 	for i := range known {
 		r := &known[i]
 		if _, is := listed[r.Host]; is || !clouds[r.Provider] || !r.ValidAt(l.at) {
 			continue
 		}
-		records, now, err := l.records(ctx, string(r.Host))
+		records, now, err := l.records(ctx, string(inventory.Exactly(r.Host)))
 		if err != nil {
 			return err
 		}
 		if now < 0 || !mayEnd(records, now, l.at) {
 			continue
 		}
-		measured := records[now].Seen.End.After(l.at)
-		keys, err := l.keys(r.Host)
+		keys, listed, err := l.keys(r.Host)
 		if err != nil {
 			return err
 		}
@@ -175,17 +216,31 @@ func (l *listing) missing(ctx context.Context, listed map[fleet.HostID]*cloudcli
 		}
 		switch s := l.scopeOf(&records[now], keys, scopes); {
 		case s == nil:
-		case measured:
+		case listed.After(l.at):
+			later = append(later, records[now].DisplayName())
+		case records[now].Seen.End.After(l.at.Add(-justBefore)):
 			alive = append(alive, records[now].DisplayName())
 		default:
-			s.gone = append(s.gone, ended(&records[now], l.at))
+			e := ended(&records[now], l.at)
+			s.gone = append(s.gone, e)
+			if places := cloudcli.PlacesOf(&records[now], keys); len(places) == 1 && part(places[0]) != "" && !s.places[part(places[0])] {
+				s.elsewhere = append(s.elsewhere, e)
+			}
 		}
 	}
 	if len(alive) > 0 {
-		l.result.Notes = append(l.result.Notes, "Not listed, but measured after the listing, so they go on: "+few(alive)+".")
+		l.result.Notes = append(l.result.Notes, "Not listed, but measured after the listing or just before it, so they go on: "+few(alive)+".")
+	}
+	if len(later) > 0 {
+		l.result.Notes = append(l.result.Notes, "Not listed, but named by a later listing, so they go on: "+few(later)+".")
 	}
 	return nil
 }
+
+// justBefore is how long before a listing a host may have been measured last that
+// is not listed, and goes on nevertheless: clocks differ, a listing takes its
+// time. Where it is gone the next listing ends it.
+const justBefore = 15 * time.Minute
 
 // shown is what a listing shows beside its hosts.
 type shown struct {
@@ -256,11 +311,12 @@ func mayEnd(records []fleet.Record, now int, at time.Time) bool {
 	return r.State != fleet.StateTerminated && now == len(records)-1 && !r.Stated.After(at)
 }
 
-// keys are those by which clouds know a host, as they are now.
-func (l *listing) keys(id fleet.HostID) ([]fleet.Alias, error) {
-	h, err := l.m.store.Host(string(id), l.at)
+// keys are those by which clouds know a host, as they are now, and when a listing
+// last named it.
+func (l *listing) keys(id fleet.HostID) ([]fleet.Alias, time.Time, error) {
+	h, err := l.m.store.Host(string(inventory.Exactly(id)), l.at)
 	if err != nil {
-		return nil, fmt.Errorf("find the keys of a host: %w", err)
+		return nil, time.Time{}, fmt.Errorf("find the keys of a host: %w", err)
 	}
 	var out []fleet.Alias
 	for _, a := range h.Aliases {
@@ -271,5 +327,5 @@ func (l *listing) keys(id fleet.HostID) ([]fleet.Alias, error) {
 	if cloudcli.IsResource(string(id)) {
 		out = append(out, fleet.Alias{Kind: fleet.AliasResource, Key: string(id)})
 	}
-	return out, nil
+	return out, h.Listed, nil
 }

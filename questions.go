@@ -2,9 +2,11 @@ package leanfleet
 
 import (
 	"context"
+	"errors"
 
 	"github.com/leanfleet/leanfleet/fleet"
 	"github.com/leanfleet/leanfleet/hosts"
+	"github.com/leanfleet/leanfleet/inventory"
 	"github.com/leanfleet/leanfleet/statistics"
 )
 
@@ -59,7 +61,14 @@ type MergeResult = hosts.HistoryResult
 // MergeHosts makes one host of two. Nothing stored is rewritten: the other id
 // becomes an alias.
 func (m *Monitor) MergeHosts(ctx context.Context, req MergeRequest) (MergeResult, error) {
-	if err := m.store.MergeHosts(req.Into, req.From, m.put(fleet.Put{Why: req.Why})); err != nil {
+	put := m.put(fleet.Put{Why: req.Why, Origin: inventory.OriginHand})
+	for _, key := range []string{req.Into, req.From} {
+		var shared *hosts.SharedNameError
+		if _, err := hosts.Find(ctx, m.store, m.store, key, put.At); errors.As(err, &shared) {
+			return MergeResult{}, err
+		}
+	}
+	if err := m.store.MergeHosts(req.Into, req.From, put); err != nil {
 		return MergeResult{}, err
 	}
 	return m.HostHistory(ctx, hosts.HistoryRequest{Host: req.Into})

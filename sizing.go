@@ -156,7 +156,7 @@ func (m *Monitor) RememberAdvice(ctx context.Context, req rightsizing.Request) (
 	var list []store.Advised
 	for i := range r.Recommendations {
 		l := &r.Recommendations[i]
-		if l.Finding == rightsizing.FindingExcluded || l.Finding == rightsizing.FindingNotEnoughData {
+		if l.Recommended == nil && (l.Finding == rightsizing.FindingExcluded || l.Finding == rightsizing.FindingNotEnoughData) {
 			continue
 		}
 		a := store.Advised{Host: l.Host, Current: l.Current.InstanceType, AsOf: r.AsOf}

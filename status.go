@@ -14,6 +14,7 @@ import (
 	"github.com/leanfleet/leanfleet/fleet"
 	"github.com/leanfleet/leanfleet/internal/diskspace"
 	"github.com/leanfleet/leanfleet/internal/store"
+	"github.com/leanfleet/leanfleet/inventory"
 )
 
 // Level is the outcome of a check, named as monitoring plugins name it.
@@ -68,9 +69,11 @@ const (
 // StatusResult is the answer to a [StatusRequest].
 type StatusResult struct {
 	Level Level `json:"level"`
-	// Findings are sentences about what made the level what it is.
-	Findings []string     `json:"findings"`
-	Store    store.Status `json:"store"`
+	// Findings are sentences about what made the level what it is, the worst first;
+	// FindingLevels are theirs.
+	Findings      []string     `json:"findings"`
+	FindingLevels []Level      `json:"finding_levels"`
+	Store         store.Status `json:"store"`
 	// BytesPerSample is about what a sample takes in sealed files, nil without any
 	// there.
 	BytesPerSample *float64 `json:"bytes_per_sample"`
@@ -89,6 +92,13 @@ type StatusResult struct {
 	// Ahead are the hosts whose newest sample ends in the future: their clock, or
 	// this machine's, is wrong.
 	Ahead []HostAge `json:"ahead,omitempty"`
+	// Revenants are the hosts that are said to be terminated, and were measured
+	// since.
+	Revenants []Revenant `json:"revenants,omitempty"`
+	// Contradictions counts what was said of hosts that contradicts what is known,
+	// SharedNames the names that several hosts have, each known by an id.
+	Contradictions int `json:"contradictions"`
+	SharedNames    int `json:"shared_names"`
 	// Collector is what the process did that holds the directory and measures.
 	Collector *collect.Status `json:"collector,omitempty"`
 }
@@ -117,7 +127,7 @@ func (m *Monitor) Status(ctx context.Context, req StatusRequest) (StatusResult, 
 	if err != nil {
 		return StatusResult{}, err
 	}
-	r := StatusResult{Level: LevelOK, Findings: []string{}, Store: s}
+	r := StatusResult{Level: LevelOK, Findings: []string{}, FindingLevels: []Level{}, Store: s}
 	if req.Verify {
 		found, err := m.store.Verify(ctx)
 		if err != nil {
@@ -156,6 +166,20 @@ func (m *Monitor) statusOfHosts(ctx context.Context, req StatusRequest, now time
 		return err
 	}
 	r.Simulated = fleet.AnySimulated(records)
+	if r.Revenants, err = m.revenants(ctx, records); err != nil {
+		return err
+	}
+	conflicts, err := m.store.Conflicts(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range inventory.Group(conflicts) {
+		if c.Ambiguous {
+			r.SharedNames++
+		} else {
+			r.Contradictions++
+		}
+	}
 	last := map[fleet.HostID]*fleet.Record{}
 	for i := range records {
 		last[records[i].Host] = &records[i] // in the order of time
@@ -235,11 +259,14 @@ func addProblems(list, other, found []store.FileProblem) []store.FileProblem {
 
 // find adds a finding; the level is that of the worst.
 func (r *StatusResult) find(l Level, format string, args ...any) {
-	r.Findings = append(r.Findings, fmt.Sprintf(format, args...))
-	rank := []Level{LevelOK, LevelUnknown, LevelWarning, LevelCritical}
-	if slices.Index(rank, l) > slices.Index(rank, r.Level) {
-		r.Level = l
+	rank := []Level{LevelCritical, LevelWarning, LevelUnknown, LevelOK}
+	at := len(r.Findings)
+	for at > 0 && slices.Index(rank, l) < slices.Index(rank, r.FindingLevels[at-1]) {
+		at--
 	}
+	r.Findings = slices.Insert(r.Findings, at, fmt.Sprintf(format, args...))
+	r.FindingLevels = slices.Insert(r.FindingLevels, at, l)
+	r.Level = r.FindingLevels[0]
 }
 
 // judge sets the level by the worst finding.
@@ -255,6 +282,16 @@ func (r *StatusResult) judge(req StatusRequest) {
 	}
 	r.judgeSpace(cmp.Or(req.MinFree, defaultMinFree))
 	r.judgeCollector()
+	if n := r.Contradictions; n > 0 {
+		r.find(LevelWarning, "%s what is known; leanfleet hosts conflicts lists %s", counted(n, "statement about hosts contradicts", "statements about hosts contradict"), itThem(n))
+	}
+	if len(r.Revenants) > 0 {
+		var names []string
+		for _, x := range r.Revenants {
+			names = append(names, named(x.Name, x.Host))
+		}
+		r.find(LevelWarning, "measured since they were said to be gone: %s", few(names))
+	}
 	if r.AgeSeconds == nil {
 		r.find(LevelUnknown, "no samples are stored")
 		return
@@ -270,9 +307,35 @@ func (r *StatusResult) judge(req StatusRequest) {
 		r.find(LevelWarning, "silent for more than %s, and not known to be stopped: %s", req.MaxAge, hostList(r.Silent))
 	}
 	if n := len(r.Gaps); n > 0 {
-		worst := r.Gaps[0]
-		r.find(LevelWarning, "measured for less than %.4g %% of the time they ran: %d hosts; worst is %s with %.4g %%", req.MinCoverage*100, n, worst.Name, worst.Coverage*100)
+		var names []string // the worst first
+		for _, g := range r.Gaps {
+			names = append(names, fmt.Sprintf("%s %.3g %%", g.Name, g.Coverage*100))
+		}
+		r.find(LevelWarning, "measured for less than %.4g %% of the time they ran: %s: %s", req.MinCoverage*100, counted(n, "host", "hosts"), few(names))
 	}
+}
+
+// counted is a number with one or the other word.
+func counted(n int, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, more)
+}
+
+func itThem(n int) string {
+	if n == 1 {
+		return "it"
+	}
+	return "them"
+}
+
+// named is a name with the id, where that is another.
+func named(name string, id fleet.HostID) string {
+	if name == string(id) {
+		return name
+	}
+	return fmt.Sprintf("%s (%s)", name, id)
 }
 
 func (r *StatusResult) judgeSpace(least float64) {

@@ -57,7 +57,7 @@ func TestStatusFindings(t *testing.T) {
 	}{
 		{leanfleet.StatusRequest{MinFree: 1e-9}, leanfleet.LevelWarning, "[]", "[]", "[ahead]", "ends in the future"},
 		{leanfleet.StatusRequest{MinFree: 1e-9, MaxAge: time.Hour}, leanfleet.LevelWarning, "[silent]", "[]", "[ahead]", "silent for more than 1h0m0s, and not known to be stopped: silent"},
-		{leanfleet.StatusRequest{MinFree: 1e-9, MinCoverage: 0.9}, leanfleet.LevelWarning, "[]", "[gappy 0.58]", "[ahead]", "worst is gappy with 58.2"},
+		{leanfleet.StatusRequest{MinFree: 1e-9, MinCoverage: 0.9}, leanfleet.LevelWarning, "[]", "[gappy 0.58]", "[ahead]", "measured for less than 90 % of the time they ran: 1 host: gappy 58.3 %"},
 		{leanfleet.StatusRequest{MinFree: 0.9999999}, leanfleet.LevelCritical, "[]", "[]", "[ahead]", "of the file system is left"},
 	} {
 		r, err := m.Status(t.Context(), x.req)

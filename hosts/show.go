@@ -35,10 +35,12 @@ type ShowResult struct {
 	// Record is the one valid at AsOf; nil when none is.
 	Record *fleet.Record `json:"record"`
 	// Records are all of the host's records in time.
-	Records  []fleet.Record    `json:"records"`
-	Aliases  []inventory.Alias `json:"aliases"`
-	Merged   []fleet.HostID    `json:"merged,omitempty"`
-	Capacity CapacityCheck     `json:"capacity"`
+	Records []fleet.Record    `json:"records"`
+	Aliases []inventory.Alias `json:"aliases"`
+	Merged  []fleet.HostID    `json:"merged,omitempty"`
+	// Listed is when a cloud's listing last named the host; zero when none did.
+	Listed   time.Time     `json:"listed,omitzero"`
+	Capacity CapacityCheck `json:"capacity"`
 	// Usage is each metric that has samples in the window.
 	Usage   []Usage        `json:"usage"`
 	Damaged []fleet.Damage `json:"damaged,omitempty"`
@@ -77,11 +79,11 @@ func Show(ctx context.Context, env fleet.Environment, directory Directory, req S
 	if err != nil {
 		return ShowResult{}, err
 	}
-	host, err := directory.Host(req.Host, q.AsOf)
+	host, err := Find(ctx, env.Source, directory, req.Host, q.AsOf)
 	if err != nil {
 		return ShowResult{}, err
 	}
-	r := ShowResult{Host: host.ID, AsOf: q.AsOf.UTC(), Window: q.Window, Aliases: host.Aliases, Merged: host.Merged, Usage: []Usage{}}
+	r := ShowResult{Host: host.ID, AsOf: q.AsOf.UTC(), Window: q.Window, Aliases: host.Aliases, Merged: host.Merged, Listed: host.Listed, Usage: []Usage{}}
 	r.Records, err = env.Source.Records(ctx, fleet.SelectHost(host.ID), fleet.Window{})
 	if err != nil {
 		return ShowResult{}, fmt.Errorf("read the records of %s: %w", host.ID, err)
@@ -161,16 +163,20 @@ func (r *ShowResult) checkCapacity() {
 	}
 	c := &r.Capacity
 	c.Nominal, c.From = r.Record.Capacity, r.Record.CapacityFrom
+	from := c.From
+	if from == "measured" {
+		from = "record" // of what it saw before
+	}
 	differ := func(nominal, seen float64) bool {
 		return nominal > 0 && seen > 0 && math.Abs(seen-nominal) > tolerance*nominal
 	}
 	if differ(c.Nominal.VCPUs, c.Seen.VCPUs) {
-		c.Differences = append(c.Differences, fmt.Sprintf("the host saw %g vCPUs, the %s says %g", c.Seen.VCPUs, c.From, c.Nominal.VCPUs))
+		c.Differences = append(c.Differences, fmt.Sprintf("the host saw %g vCPUs, the %s says %g", c.Seen.VCPUs, from, c.Nominal.VCPUs))
 	}
 	if differ(float64(c.Nominal.MemoryBytes), float64(c.Seen.MemoryBytes)) {
 		const gib = 1 << 30
 		c.Differences = append(c.Differences, fmt.Sprintf("the host saw %.2f GiB of memory, the %s says %.2f GiB",
-			float64(c.Seen.MemoryBytes)/gib, c.From, float64(c.Nominal.MemoryBytes)/gib))
+			float64(c.Seen.MemoryBytes)/gib, from, float64(c.Nominal.MemoryBytes)/gib))
 	}
 }
 
@@ -197,7 +203,7 @@ func History(ctx context.Context, env fleet.Environment, directory Directory, re
 	if at.IsZero() {
 		at = env.Now
 	}
-	host, err := directory.Host(req.Host, at)
+	host, err := Find(ctx, env.Source, directory, req.Host, at)
 	if err != nil {
 		return HistoryResult{}, err
 	}

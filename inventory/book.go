@@ -36,6 +36,7 @@ type Book struct {
 	owner   atomic.Pointer[owner]
 	hosts   [shards]*shard[*host]
 	keys    [shards]*shard[[]claim]
+	names   [shards]*shard[*bearing]
 	touched map[fleet.HostID]struct{}
 	sorted  atomic.Pointer[[]fleet.HostID] // canonical ids; nil when not known
 }
@@ -56,7 +57,7 @@ func NewBook(types Types) *Book {
 // in either, is copied first, host by host. It may be called beside readers
 // of b and beside other calls of Clone, not beside a write.
 func (b *Book) Clone() *Book {
-	c := &Book{types: b.types, fields: b.fields, hosts: b.hosts, keys: b.keys, touched: maps.Clone(b.touched)}
+	c := &Book{types: b.types, fields: b.fields, hosts: b.hosts, keys: b.keys, names: b.names, touched: maps.Clone(b.touched)}
 	c.owner.Store(&owner{})
 	c.sorted.Store(b.sorted.Load())
 	b.owner.Store(&owner{})
@@ -105,6 +106,7 @@ type host struct {
 	launched  time.Time // earliest valid_from stated; zero when none was
 	ended     time.Time // latest valid_to stated
 	seen      fleet.Window
+	listed    time.Time // when a cloud's listing last named it
 	aliases   []Alias
 	history   []Entry
 	past      []byte         // the history as it was read, until somebody asks
@@ -123,7 +125,7 @@ type namedLine struct {
 
 func (h *host) clone(o *owner) *host {
 	c := &host{owner: o, id: h.id, into: h.into, merged: h.merged, keyed: h.keyed, lines: slices.Clone(h.lines),
-		launched: h.launched, ended: h.ended, seen: h.seen, aliases: slices.Clone(h.aliases),
+		launched: h.launched, ended: h.ended, seen: h.seen, listed: h.listed, aliases: slices.Clone(h.aliases),
 		history: slices.Clip(h.history), past: h.past, origins: slices.Clip(h.origins), conflicts: slices.Clone(h.conflicts)}
 	c.base.Store(h.base.Load())
 	c.cached.Store(h.cached.Load())

@@ -20,16 +20,28 @@ type conflict struct {
 	Kind   string    `json:"kind"`
 	Key    string    `json:"key"` // the column or the name
 	Reason string    `json:"reason"`
-	At     time.Time `json:"at,omitzero"`
+	At     time.Time `json:"at,omitzero"` // of the write that brought it
+	// Since is from when a host has a name that others have, too.
+	Since time.Time `json:"since,omitzero"`
 }
 
-// conflict reports a contradiction, and keeps it until it is settled.
-func (w *writing) conflict(id fleet.HostID, c conflict) {
-	r := fleet.Conflict{Host: id, Reason: c.Reason}
+// tell reports a contradiction.
+func (w *writing) tell(id fleet.HostID, reason string) {
+	r := fleet.Conflict{Host: id, Reason: reason}
 	if _, told := w.told[r]; !told {
 		w.told[r] = struct{}{}
 		w.result.Conflicts = append(w.result.Conflicts, r)
 	}
+}
+
+// conflict reports a contradiction, and keeps it until it is settled.
+func (w *writing) conflict(id fleet.HostID, c conflict) {
+	w.tell(id, c.Reason)
+	w.keepConflict(id, c)
+}
+
+// keepConflict keeps a contradiction until it is settled.
+func (w *writing) keepConflict(id fleet.HostID, c conflict) {
 	c.At = clean(w.put.At)
 	same := func(x conflict) bool { return x.Kind == c.Kind && x.Key == c.Key }
 	i := slices.IndexFunc(w.book.get(id).conflicts, same)
@@ -41,6 +53,7 @@ func (w *writing) conflict(id fleet.HostID, c conflict) {
 		h.conflicts[i] = c
 		return
 	}
+	w.fresh[freshConflict{id, c.Kind, c.Key}] = struct{}{}
 	h.conflicts = append(h.conflicts, c)
 	slices.SortStableFunc(h.conflicts, func(a, b conflict) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Key, b.Key)) })
 }
@@ -55,40 +68,69 @@ func (w *writing) settle(id fleet.HostID, kind, key string) {
 }
 
 // Conflicts returns the contradictions that stand, by host: those no later
-// statement settled. A conflict about a name ends, too, when the host is
-// renamed, terminated or merged, one about another key when it is terminated or
-// merged.
+// statement settled. A conflict about a name ends, too, when only one host that
+// lives is left with it, one about another key when one of its hosts is
+// terminated or merged.
 func (b *Book) Conflicts() []fleet.Conflict {
 	var out []fleet.Conflict
+	shared := map[string]bool{}
 	for _, id := range b.Hosts() {
 		h := b.get(id)
 		for _, c := range h.conflicts {
-			if c.Kind == conflictName && !b.stands(h, c.Key) || c.Kind == conflictAlias && !b.standsAlias(h, c.Key) {
-				continue
+			if b.stands(h, &c, shared) {
+				out = append(out, fleet.Conflict{Host: id, Reason: c.Reason})
 			}
-			out = append(out, fleet.Conflict{Host: id, Reason: c.Reason})
 		}
 	}
 	return out
 }
 
-// stands says whether a host is still called by a name that does not find it.
-func (b *Book) stands(h *host, name string) bool {
-	timeline := b.Timeline(h.id)
-	last := &timeline[len(timeline)-1]
-	return last.Name == name && b.standsAlias(h, name)
-}
-
-// standsAlias says whether a key still does not find a host.
-func (b *Book) standsAlias(h *host, key string) bool {
-	timeline := b.Timeline(h.id)
-	if timeline[len(timeline)-1].State == fleet.StateTerminated {
+// stands says whether the cause of a conflict is still there. It keeps which
+// names are shared.
+func (b *Book) stands(h *host, c *conflict, shared map[string]bool) bool {
+	switch {
+	case c.Kind == conflictRows:
+		return true
+	case b.canonical(h.id) != h.id || !h.lives():
+		return false
+	case c.Kind == conflictAlias:
+		return b.standsAlias(h, c)
+	case !h.called(c.Key):
 		return false
 	}
+	several, known := shared[c.Key]
+	if !known {
+		several = b.shared(c.Key)
+		shared[c.Key] = several
+	}
+	return several || b.othersLive(h, c.Key)
+}
+
+// othersLive says whether a key finds another host than this, which lives.
+func (b *Book) othersLive(h *host, key string) bool {
 	for _, c := range b.claims(key) {
-		if c.to.IsZero() && b.canonical(c.host) == h.id {
+		if id := b.canonical(c.host); c.to.IsZero() && id != h.id {
+			return b.get(id).lives()
+		}
+	}
+	return false
+}
+
+// standsAlias says whether a key still belongs to another host, or is claimed by
+// one, and not to this.
+func (b *Book) standsAlias(h *host, c *conflict) bool {
+	for _, x := range b.claims(c.Key) {
+		if x.to.IsZero() && b.canonical(x.host) == h.id {
 			return false
 		}
 	}
-	return true
+	if b.othersLive(h, c.Key) {
+		return true
+	}
+	for x := range b.all {
+		if x != h && x.into == "" && x.lives() && slices.ContainsFunc(x.conflicts, func(o conflict) bool { return o.Kind == conflictAlias && o.Key == c.Key }) {
+			return true
+		}
+	}
+	return false
 }

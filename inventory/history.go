@@ -41,14 +41,15 @@ const (
 	Named     = "named"     // found by a further key
 	Unnamed   = "unnamed"   // no longer found by it
 	Merged    = "merged"    // found to be one with another host
+	Settled   = "settled"   // a conflict whose cause is gone
 )
 
 // Change is what a write did to one field of a host.
 type Change struct {
-	// Field is a column of inventory files, "alias" or "host".
+	// Field is a column of inventory files, "alias", "host" or "conflict".
 	Field string `json:"field"`
-	// Kind is learned, changed, corrected, dropped, inferred, named, unnamed or
-	// merged.
+	// Kind is learned, changed, corrected, dropped, inferred, named, unnamed,
+	// merged or settled.
 	Kind string `json:"kind"`
 	// From and To are the values before and after as inventory files write
 	// them; empty is unknown (or an empty tag).
@@ -66,7 +67,7 @@ type Entry struct {
 	Who    string       `json:"who,omitzero"`
 	Why    string       `json:"why,omitzero"`
 	Origin fleet.Origin `json:"origin,omitzero"`
-	// Action is added, learned, changed, corrected, inferred, named, unnamed or merged:
+	// Action is added, learned, changed, corrected, inferred, named, unnamed, merged or settled:
 	// the weightiest of the changes.
 	Action  string   `json:"action"`
 	Changes []Change `json:"changes,omitempty"`
@@ -86,6 +87,9 @@ type Host struct {
 	Into fleet.HostID `json:"into,omitzero"`
 	// Merged are the hosts found to be this one, in the order of the merges.
 	Merged []fleet.HostID `json:"merged,omitempty"`
+	// Listed is when a cloud's listing last named it, and did not say that it is
+	// terminated; zero when none did.
+	Listed time.Time `json:"listed,omitzero"`
 	// Aliases are the keys by which it is found, those of merged hosts too, by
 	// key, then time.
 	Aliases []Alias `json:"aliases"`
@@ -100,7 +104,7 @@ func (b *Book) Host(id fleet.HostID) (Host, bool) {
 	if h == nil {
 		return Host{}, false
 	}
-	out := Host{ID: id, Merged: slices.Clone(h.merged), History: slices.Clone(h.entries())}
+	out := Host{ID: id, Merged: slices.Clone(h.merged), Listed: h.listed, History: slices.Clone(h.entries())}
 	if c := b.canonical(id); c != id {
 		out.Into = c
 	}
@@ -123,7 +127,7 @@ func (b *Book) Host(id fleet.HostID) (Host, bool) {
 
 // weight orders actions, so that an entry is called by its weightiest.
 func weight(action string) int {
-	return slices.Index([]string{Named, Unnamed, Inferred, Learned, Corrected, Dropped, Changed, Merged, Added}, action)
+	return slices.Index([]string{Settled, Named, Unnamed, Inferred, Learned, Corrected, Dropped, Changed, Merged, Added}, action)
 }
 
 // note adds changes to the entry of the write under way, the last one of the
@@ -150,3 +154,7 @@ func (w *writing) note(h *host, changes ...Change) {
 		e.Action = Changed
 	}
 }
+
+// OriginHand is the origin of what somebody stated of a host by hand: its tags,
+// its name, its end.
+const OriginHand fleet.Origin = "hand"

@@ -3,6 +3,7 @@ package inventory
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/leanfleet/leanfleet/fleet"
@@ -18,22 +19,40 @@ type claim struct {
 func (c *claim) window() fleet.Window { return fleet.Window{Start: c.from, End: c.to} }
 
 func (b *Book) claims(key string) []claim {
+	if id, ok := strings.CutPrefix(key, exact); ok {
+		if b.get(fleet.HostID(id)) == nil {
+			return nil
+		}
+		return []claim{{host: fleet.HostID(id), natural: true}}
+	}
 	c, _ := look(&b.keys, key)
 	return c
 }
+
+// exact begins a key that is an id whatever names there are.
+const exact = "\x00"
+
+// Exactly returns the key that means the host of an id, also where its id is a
+// name that passed to another host. A statement of it about a host that is not
+// there is an error.
+func Exactly(id fleet.HostID) fleet.HostID { return exact + id }
 
 // Resolve returns the host that a key, an id or alias, meant at a time; merges
 // are followed. It means the host that had the key then. Where none had it
 // then it means the one that had it last before, as a renamed host's agent may
 // still use its old name; where none had it before, the host that gets it
-// later, if that is one host only.
+// later, if that is one host only. A name that several hosts share finds none
+// of them from then on, but what is known by nothing else.
 func (b *Book) Resolve(key string, at time.Time) (fleet.HostID, bool) {
 	list := b.claims(key)
 	if len(list) == 0 {
 		return "", false
 	}
-	if id, ok := b.holder(key, at); ok {
+	if id, ok := b.meant(key, at); ok {
 		return id, true
+	}
+	if b.contested(key, at) {
+		return "", false
 	}
 	last, only := -1, b.canonical(list[0].host)
 	for i, c := range list {
@@ -105,7 +124,11 @@ func (w *writing) newHost(key, name string, at time.Time) fleet.HostID {
 	if id != fleet.HostID(key) {
 		w.alias(id, string(id), AliasKey, fleet.Window{})
 	}
-	w.claim(id, key, kind, fleet.Window{}, at)
+	if w.book.contested(key, at) {
+		w.setApart(id, key, kind)
+	} else {
+		w.claim(id, key, kind, fleet.Window{}, at)
+	}
 	return id
 }
 
@@ -259,9 +282,18 @@ func (b *Book) Merge(into, from string, put fleet.Put) error {
 	target.launched = earliest(target.launched, source.launched)
 	target.ended = latest(target.ended, source.ended)
 	target.seen = widen(target.seen, source.seen)
+	target.listed = latest(target.listed, source.listed)
 	target.merged = append(append(slices.Clone(target.merged), source.id), source.merged...)
 	source.into = target.id
 	b.sorted.Store(nil)
+	for _, s := range source.line("name") {
+		if s.known {
+			b.bear(s.value, target.id)
+		}
+	}
+	w.calledBy(target)
+	w.contend()
+	w.settleAll()
 	return nil
 }
 

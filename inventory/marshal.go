@@ -29,6 +29,7 @@ type document struct {
 	Launched  time.Time                 `json:"launched,omitzero"`
 	Ended     time.Time                 `json:"ended,omitzero"`
 	Seen      *fleet.Window             `json:"seen,omitempty"`
+	Listed    time.Time                 `json:"listed,omitzero"`
 	Fields    map[string][]spanDocument `json:"fields,omitempty"`
 	Aliases   []Alias                   `json:"aliases,omitempty"`
 	Origins   []fleet.Origin            `json:"origins,omitempty"` // of the writes in the history
@@ -55,7 +56,7 @@ func (b *Book) Marshal(id fleet.HostID) ([]byte, error) {
 		return nil, fmt.Errorf("write host %s: %w", id, fleet.ErrUnknownHost)
 	}
 	d := document{Version: version, Host: h.id, Into: h.into, Merged: h.merged, Keyed: h.keyed, Launched: h.launched,
-		Ended: h.ended, Aliases: h.aliases, Origins: h.origins, Conflicts: h.conflicts}
+		Ended: h.ended, Aliases: h.aliases, Origins: h.origins, Conflicts: h.conflicts, Listed: h.listed}
 	if !h.seen.IsZero() {
 		d.Seen = &h.seen
 	}
@@ -197,7 +198,8 @@ func (b *Book) parse(data []byte) (*host, error) {
 // place puts a host into the book.
 func (b *Book) place(h *host) {
 	h.owner = b.owner.Load()
-	if old := b.get(h.id); old != nil {
+	old, names := b.get(h.id), h.line("name")
+	if old != nil {
 		gone := &host{id: h.id}
 		for _, a := range old.aliases {
 			b.index(gone, a.Key)
@@ -206,6 +208,12 @@ func (b *Book) place(h *host) {
 	own(&b.hosts, string(h.id), h.owner)[string(h.id)] = h
 	for _, a := range h.aliases {
 		b.index(h, a.Key)
+	}
+	for i, s := range names {
+		before := func(x span) bool { return x.known && x.value == s.value }
+		if s.known && !slices.ContainsFunc(names[:i], before) && (old == nil || !old.bore(s.value)) {
+			b.bear(s.value, h.id)
+		}
 	}
 	b.sorted.Store(nil)
 }
@@ -222,15 +230,15 @@ func (d *document) fields() []fieldSpans {
 // read checks a document.
 func (d *document) read(all []field, fields []fieldSpans) (*host, error) {
 	h := &host{id: d.Host, into: d.Into, merged: d.Merged, keyed: d.Keyed, launched: clean(d.Launched), ended: clean(d.Ended),
-		aliases: d.Aliases, origins: d.Origins, conflicts: d.Conflicts}
+		aliases: d.Aliases, origins: d.Origins, conflicts: d.Conflicts, listed: clean(d.Listed)}
 	if d.Host == "" {
 		return nil, fmt.Errorf("the id is missing")
 	}
 	if d.Into == d.Host || slices.Contains(d.Merged, d.Host) {
 		return nil, fmt.Errorf("it is merged into itself")
 	}
-	if !inRange(h.launched) || !inRange(h.ended) {
-		return nil, fmt.Errorf("it is valid from %s to %s", h.launched, h.ended)
+	if !inRange(h.launched) || !inRange(h.ended) || !inRange(h.listed) {
+		return nil, fmt.Errorf("it is valid from %s to %s, and was listed at %s", h.launched, h.ended, h.listed)
 	}
 	if d.Seen != nil {
 		h.seen = fleet.Window{Start: clean(d.Seen.Start), End: clean(d.Seen.End)}

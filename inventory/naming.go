@@ -110,7 +110,7 @@ func nameOf(of []*row) *row {
 func (w *writing) known(of []*row) bool {
 	key := string(of[0].Host)
 	for _, r := range of {
-		id, ok := w.book.holder(key, r.at)
+		id, ok := w.book.meant(key, r.at)
 		if !ok { // a name that one host had once, unless the put gives it to another
 			if id, ok = w.book.Resolve(key, r.at); !ok || w.passedOn(key, id, r.at) {
 				return false
@@ -147,7 +147,7 @@ func (w *writing) introduce(of, rows []*row) {
 	key := string(of[0].Host)
 	for _, r := range of {
 		w.origin = r.origin
-		id, ok := w.book.holder(key, r.at)
+		id, ok := w.book.meant(key, r.at)
 		if ok {
 			r.host = id
 			continue
@@ -175,10 +175,14 @@ func (w *writing) introduce(of, rows []*row) {
 }
 
 // adopter is the host that a row with a key nobody knows tells of: the one
-// that has the row's name then, if the name is all it is known by.
+// that has the row's name then, if the name is all it is known by, no other host
+// has it, and it is not gone.
 func (w *writing) adopter(r *row) (fleet.HostID, bool) {
 	id, ok := w.book.holder(r.Name, r.at)
-	if !ok || w.book.get(id).keyed || w.book.natural(r.Name, r.at) {
+	if !ok || w.book.get(id).keyed || w.book.natural(r.Name, r.at) || w.book.shared(r.Name) {
+		return "", false
+	}
+	if w.book.get(id).terminatedAt(r.at) && r.State != fleet.StateTerminated {
 		return "", false
 	}
 	return id, true
@@ -326,25 +330,85 @@ func (w *writing) name(id fleet.HostID, o *op) {
 		return // cleared, or it contradicts what is known
 	}
 	name := o.value
+	h := w.book.get(id)
+	live := h.called(name) && h.lives()
+	contested := live && w.book.shared(name)
+	o.contested = contested
+	w.mention(name, id, at)
 	other, held := w.book.holder(name, at)
 	reason := ""
 	switch {
 	case held && other == id:
+	case contested && held && w.succeeds(o, other): // a source that dates the name says that it passed on
+		reason = w.claim(id, name, AliasName, fleet.Window{Start: l[i].from, End: l.end(i)}, at)
+		contested = false
+	case contested && (held || o.row.ambiguous != "" || !w.book.claimedAfter(name, id, at)):
 	case o.row.ambiguous != "":
 		reason = o.row.ambiguous
 	case o.row.yields, held && o.row.gone:
-	case held && string(other) == name && !o.row.added: // adoption is for keys that are new
+	case held && string(other) == name && !o.row.added && !w.book.get(other).terminatedAt(at): // adoption is for keys that are new
 		reason = taken(name, other, false)
 	case held && !o.wrote:
 		reason = taken(name, other, w.book.natural(name, at))
 	default:
 		reason = w.claim(id, name, AliasName, fleet.Window{Start: l[i].from, End: l.end(i)}, at)
 	}
-	if reason != "" {
+	switch {
+	case contested: // told when all is written
+	case reason != "" && live:
 		w.conflict(id, conflict{Kind: conflictName, Key: name, Reason: reason})
+	case reason != "":
+		w.tell(id, reason)
+	default:
+		w.settle(id, conflictName, name)
+	}
+}
+
+// succeeds says whether an op passes a name on from a host that has it: its row has
+// the resource id of that one, or it says since when, and nobody stated that the
+// other one is there at all.
+func (w *writing) succeeds(o *op, other fleet.HostID) bool {
+	h := w.book.get(other)
+	if o.row.ambiguous != "" || !h.keyed {
+		return false
+	}
+	replaces := func(a fleet.Alias) bool {
+		id, held := w.book.holder(a.Key, o.at)
+		return a.Kind == fleet.AliasResource && held && id == other
+	}
+	return !o.from.IsZero() && h.stateless() || slices.ContainsFunc(o.row.Aliases, replaces)
+}
+
+// claimedAfter says whether a name finds another host after a time.
+func (b *Book) claimedAfter(name string, id fleet.HostID, at time.Time) bool {
+	return slices.ContainsFunc(b.claims(name), func(c claim) bool { return c.from.After(at) && b.canonical(c.host) != id })
+}
+
+// mention notes that a write is about a name, and from when it says that a host
+// has it.
+func (w *writing) mention(name string, id fleet.HostID, at time.Time) {
+	if w.book.known(name) < 2 {
 		return
 	}
-	w.settle(id, conflictName, name)
+	m := w.names[name]
+	if m == nil {
+		m = map[fleet.HostID]time.Time{}
+		w.names[name] = m
+	}
+	if id != "" {
+		m[id] = at
+	}
+}
+
+// calledBy notes that a write is about the name that a host has.
+func (w *writing) calledBy(h *host) {
+	if l := h.line("name"); len(l) > 0 && l[len(l)-1].known {
+		w.mention(l[len(l)-1].value, "", time.Time{})
+	} else if !h.keyed {
+		for _, a := range h.aliases {
+			w.mention(a.Key, "", time.Time{})
+		}
+	}
 }
 
 // taken is the reason of a conflict about a name that another host has.

@@ -164,6 +164,11 @@ func genKeys(t *rapid.T) fleet.Statement {
 	return s
 }
 
+// leftOut says whether a put left out rows whose names several hosts have.
+func leftOut(r fleet.PutResult) bool {
+	return slices.ContainsFunc(r.Conflicts, func(c fleet.Conflict) bool { return strings.HasSuffix(c.Reason, sayWhich) })
+}
+
 func anyWrites(statement func(*rapid.T) fleet.Statement) func(t *rapid.T) {
 	return func(t *rapid.T) {
 		b := NewBook(testTypes)
@@ -199,6 +204,9 @@ func anyWrites(statement func(*rapid.T) fleet.Statement) func(t *rapid.T) {
 				}
 				after := dump(t, b)
 				again, err := b.Put(statements, put)
+				if leftOut(first) {
+					break // what a name did not find may be found now
+				}
 				if err != nil || again.Added+again.Changed+again.Corrected+again.Learned > 0 {
 					t.Fatalf("put again: %+v, %v, after %+v of %s %+v", again, err, first, brief(statements), put)
 				}
@@ -252,7 +260,7 @@ func TestPutAgain(t *testing.T) {
 				s("i-1", "db", fleet.Record{State: fleet.StateTerminated}), s("m-1", "db", fleet.Record{}),
 				s("db", "", fleet.Record{State: fleet.StateRunning}), s("i-2", "db", fleet.Record{}),
 			},
-			2,
+			3,
 		},
 		{
 			"two rows of one merged host, one of which says that the other's key is natural, and a row of their name",

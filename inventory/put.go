@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/leanfleet/leanfleet/fleet"
@@ -16,13 +17,15 @@ type writing struct {
 	put     fleet.Put
 	origin  fleet.Origin // of the statement at hand
 	entries map[fleet.HostID]int
-	takers  map[string][]named // rows by the name they state, but for ambiguous ones
+	takers  map[string][]named                    // rows by the name they state, but for ambiguous ones
+	names   map[string]map[fleet.HostID]time.Time // what it is about, and from when it states it of hosts
 	told    map[fleet.Conflict]struct{}
+	fresh   map[freshConflict]struct{} // conflicts that it brought
 	result  fleet.PutResult
 }
 
 func newWriting(b *Book, put fleet.Put) *writing {
-	return &writing{book: b, put: put, entries: map[fleet.HostID]int{}, takers: map[string][]named{}, told: map[fleet.Conflict]struct{}{}}
+	return &writing{book: b, put: put, entries: map[fleet.HostID]int{}, takers: map[string][]named{}, names: map[string]map[fleet.HostID]time.Time{}, told: map[fleet.Conflict]struct{}{}, fresh: map[freshConflict]struct{}{}}
 }
 
 // A row is a statement on its way into the book.
@@ -51,11 +54,97 @@ type row struct {
 // not matter, and the same statements put again leave all unchanged, unless
 // some find hosts by names that others move at other times.
 func (b *Book) Put(statements []fleet.Statement, put fleet.Put) (fleet.PutResult, error) {
-	rows, err := readRows(b.fields, statements, put)
+	rows, err := b.readRows(statements, put)
+	if err != nil {
+		return fleet.PutResult{}, err
+	}
+	unclear, err := b.clear(rows, statements, put)
 	if err != nil {
 		return fleet.PutResult{}, err
 	}
 	w := newWriting(b, put)
+	w.run(without(rows, unclear))
+	for i := range unclear {
+		w.tell(rows[i].Statement.Host, fmt.Sprintf("%q: "+sayWhich, rows[i].Statement.Host))
+	}
+	slices.SortStableFunc(w.result.Conflicts, func(a, b fleet.Conflict) int {
+		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Reason, b.Reason))
+	})
+	return w.result, nil
+}
+
+// foundByName says whether a row finds its host by a name that others may have.
+func (b *Book) foundByName(r *row) bool {
+	key := string(r.Host)
+	id, ok := b.Resolve(key, r.at)
+	return ok && !b.natural(key, r.at) && b.get(id).keyed
+}
+
+// unclear says whether several hosts are called as a row calls its host.
+func (b *Book) unclear(r *row) bool {
+	key := string(r.Host)
+	if _, apart := b.apart(key); apart || !b.shared(key) || b.natural(key, r.at) {
+		return false
+	}
+	return r.from.IsZero() || b.contested(key, r.at)
+}
+
+// clear returns the rows that go by names which several hosts have, be it when all
+// is written. That shows in a copy.
+func (b *Book) clear(rows []*row, statements []fleet.Statement, put fleet.Put) (unclear map[int]bool, err error) {
+	unclear = map[int]bool{}
+	var byName []int
+	stated := map[string]bool{}
+	for _, r := range rows {
+		stated[r.Name] = stated[r.Name] || r.Name != string(r.Host)
+	}
+	for i, r := range rows {
+		switch {
+		case b.unclear(r):
+			unclear[i] = true
+		case b.foundByName(r), stated[string(r.Host)]:
+			byName = append(byName, i)
+		}
+	}
+	for more := len(byName) > 0; more; {
+		again, err := b.readRows(statements, put) // writing changes rows
+		if err != nil {
+			return nil, err
+		}
+		trial := b.Clone()
+		newWriting(trial, put).run(without(again, unclear))
+		more = false
+		twice := map[string]bool{} // stated of several hosts by these rows
+		for _, r := range again {
+			twice[r.Name] = twice[r.Name] || r.ambiguous != ""
+		}
+		for _, i := range byName {
+			key := string(rows[i].Host)
+			_, apart := b.apart(key)
+			if !unclear[i] && (trial.unclear(rows[i]) || twice[key] && !apart && !b.natural(key, rows[i].at)) {
+				unclear[i], more = true, true
+			}
+		}
+	}
+	return unclear, nil
+}
+
+// without is rows but for some.
+func without(rows []*row, some map[int]bool) []*row {
+	if len(some) == 0 {
+		return rows
+	}
+	var out []*row
+	for i, r := range rows {
+		if !some[i] {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// run writes rows.
+func (w *writing) run(rows []*row) {
 	w.identify(rows)
 	groups := groupBy(rows, func(r *row) string { return string(r.host) })
 	names := make([][]op, len(groups))
@@ -69,17 +158,31 @@ func (b *Book) Put(statements []fleet.Statement, put fleet.Put) (fleet.PutResult
 		}
 	}
 	w.aliases(rows)
+	for i, of := range groups { // names that several hosts had before they had other keys
+		for j := range names[i] {
+			if names[i][j].contested {
+				w.origin = names[i][j].row.origin
+				w.name(of[0].host, &names[i][j])
+			}
+		}
+	}
 	for _, of := range groups {
+		w.calledBy(w.book.get(of[0].host))
+	}
+	w.contend()
+	if len(w.entries)+len(w.fresh) > 0 {
+		w.settleAll()
+	}
+	for _, of := range groups {
+		w.list(of)
 		w.count(of)
 	}
-	slices.SortStableFunc(w.result.Conflicts, func(a, b fleet.Conflict) int { return cmp.Compare(a.Host, b.Host) })
-	return w.result, nil
 }
 
 // readRows checks statements. Rows come in an order that does not depend on
 // that of the statements, but for rows that say different things of one host
 // at one time.
-func readRows(all []field, statements []fleet.Statement, put fleet.Put) ([]*row, error) {
+func (b *Book) readRows(statements []fleet.Statement, put fleet.Put) ([]*row, error) {
 	if put.At.IsZero() {
 		return nil, fmt.Errorf("put statements: the time of writing is missing")
 	}
@@ -99,6 +202,8 @@ func readRows(all []field, statements []fleet.Statement, put fleet.Put) ([]*row,
 		}
 		var err error
 		switch {
+		case strings.HasPrefix(string(s.Host), exact) && b.claims(string(s.Host)) == nil:
+			return nil, fmt.Errorf("%w %q", fleet.ErrUnknownHost, s.Host[len(exact):])
 		case s.Host == "":
 			return nil, fmt.Errorf("statement %d of %d (name %q): the host is missing", i+1, len(statements), s.Name)
 		case !r.from.IsZero() && !startsBefore(r.from, r.to):
@@ -110,7 +215,7 @@ func readRows(all []field, statements []fleet.Statement, put fleet.Put) ([]*row,
 			}
 		}
 		if err = checkAliases(s.Aliases); err == nil {
-			r.fields, err = fieldsOf(all, s)
+			r.fields, err = fieldsOf(b.fields, s)
 		}
 		if err == nil && s.Inferred {
 			err = r.checkInferred()
@@ -206,6 +311,15 @@ func (w *writing) infer(id fleet.HostID, rows []*row) {
 	}
 }
 
+// list keeps when a cloud's listing named a host as one that is there.
+func (w *writing) list(rows []*row) {
+	at := w.at()
+	named := func(r *row) bool { return r.origin == fleet.OriginCloud && !r.gone }
+	if h := w.book.get(rows[0].host); at.After(h.listed) && slices.ContainsFunc(rows, named) {
+		w.book.write(h.id).listed = at
+	}
+}
+
 // count counts what became of the rows of one host.
 func (w *writing) count(rows []*row) {
 	h := w.book.get(rows[0].host)
@@ -222,7 +336,7 @@ func (w *writing) count(rows []*row) {
 		w.result.Corrected++
 	case action == Learned || action == Named || action == Inferred:
 		w.result.Learned++
-	case !slices.ContainsFunc(w.result.Conflicts, func(c fleet.Conflict) bool { return c.Host == h.id }):
+	default: // what was left out of a host in conflict changed nothing
 		w.result.Unchanged++
 	}
 }
@@ -257,6 +371,8 @@ type op struct {
 	after time.Time
 	// wrote: the line was not as the op states it.
 	wrote bool
+	// contested: several hosts have the name.
+	contested bool
 }
 
 // plan lists what rows of one host state, in the order of time. A field of
@@ -431,6 +547,9 @@ func (w *writing) write(id fleet.HostID, o *op, ops []op) bool {
 		s := span{from: p.from, value: o.value, known: o.known, write: w.entries[id]}
 		if o.column == "state" && o.known {
 			s.stated = o.at
+		}
+		if o.column == "name" && o.known && !h.bore(o.value) {
+			w.book.bear(o.value, id)
 		}
 		h.setLine(o.column, h.line(o.column).set(s, p.to))
 		switch {

@@ -45,6 +45,8 @@ func quickDocument(data []byte) (document, []fieldSpans, bool) {
 					q.fail()
 				}
 			})
+		case "listed":
+			d.Listed = q.time()
 		case "fields":
 			fields = make([]fieldSpans, 0, 24)
 			q.object(func(key string) {

@@ -145,6 +145,9 @@ func (a *advisor) describe(l *Recommendation, i, j int) {
 	l.Finding, l.Kind = FindingRightSized, c.kind()
 	if !c.shrinks() {
 		l.Reasons = append(l.Reasons, "cheaper_equal")
+		if cpu := &a.m.loads[i].cpu; !cpu.known(a.m.days) { // it costs less whatever the host needs
+			l.Finding, l.Reasons = FindingNotEnoughData, append(l.Reasons, whyUnknown(cpu))
+		}
 		return
 	}
 	l.Finding = FindingOverProvisioned

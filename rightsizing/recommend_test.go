@@ -265,6 +265,24 @@ func TestOldFamily(t *testing.T) {
 	}
 }
 
+// TestNothingMeasured: a host that was never measured is not called right-sized,
+// also where a type of no less costs less.
+func TestNothingMeasured(t *testing.T) {
+	l := newLab(t)
+	l.record(fleet.Record{Host: "listed", Provider: "aws", Region: "us-east-1", InstanceType: "m4.xlarge", OS: "linux"})
+	l.host("kept", "l4")
+	r := l.recommend(rightsizing.Request{})
+	for host, kind := range map[string]rightsizing.Kind{"listed": rightsizing.KindSwap, "kept": ""} {
+		x := line(t, r, host)
+		if x.Finding != rightsizing.FindingNotEnoughData || !has(x.Reasons, "no_samples") || x.Kind != kind {
+			t.Errorf("%s: %s %v, %q", host, x.Finding, x.Reasons, x.Kind)
+		}
+	}
+	if got := r.Summary.Unadvised["no_samples"]; got != 1 || r.Summary.Findings[rightsizing.FindingRightSized] != 0 {
+		t.Errorf("%d are unadvised, findings %v", got, r.Summary.Findings)
+	}
+}
+
 // What a host has beside vCPUs and memory is kept: accelerators of the same model,
 // a local disk.
 func TestHardwareIsKept(t *testing.T) {

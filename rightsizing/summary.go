@@ -59,7 +59,7 @@ func (s *Summary) add(l *Recommendation, totals map[Kind]*Total) error {
 	if l.Current.MonthlyCost != nil {
 		s.HostsWithPrice++
 	}
-	if l.Finding == FindingExcluded || l.Finding == FindingNotEnoughData {
+	if l.Recommended == nil && (l.Finding == FindingExcluded || l.Finding == FindingNotEnoughData) {
 		if s.Unadvised == nil {
 			s.Unadvised = map[string]int{}
 		}

@@ -98,9 +98,16 @@ func hostsAnswer(a *app, r *hosts.ListResult) answer {
 	}
 	for i := range r.Hosts {
 		t.Rows = append(t.Rows, recordRow(&r.Hosts[i], loc))
+		if i > 0 && r.Hosts[i].DisplayName() == r.Hosts[i-1].DisplayName() { // they are in the order of names
+			t.Columns[1].Wide = false // only the id tells them apart
+		}
 	}
 	if len(r.Hosts) == 0 {
-		t.Notes = append(t.Notes, "No host is known at this time. Hosts come with \"leanfleet import inventory FILE\" or with their samples.")
+		come := "Hosts come with \"leanfleet import inventory FILE\" or with their samples."
+		if a.engine.url != "" {
+			come = "Hosts come with their series in the engine, or with --inventory FILE."
+		}
+		t.Notes = append(t.Notes, "No host is known at this time. "+come)
 	} else {
 		t.Notes = append(t.Notes, plural(int64(len(r.Hosts)), "host"))
 	}
@@ -214,7 +221,7 @@ func printIdentity(a *app, r *hosts.ShowResult, loc *time.Location) {
 	line("id", string(r.Host))
 	if x := r.Record; x != nil {
 		row := recordRow(x, loc)
-		line("name", x.DisplayName())
+		line("name", nameText(r))
 		line("where", strings.Join(nonEmpty(x.Provider, x.Account, x.Region, x.Zone), " / "))
 		line("instance type", x.InstanceType)
 		size := row[7].String() + " vCPUs, " + row[8].String()
@@ -242,6 +249,9 @@ func printIdentity(a *app, r *hosts.ShowResult, loc *time.Location) {
 	for _, d := range r.Capacity.Differences {
 		line("check", d)
 	}
+	if !r.Listed.IsZero() {
+		line("listed", report.FormatTime(r.Listed, loc)+" (the last listing of a cloud that names it)")
+	}
 	for i := range r.Aliases {
 		line("called", aliasText(&r.Aliases[i], loc))
 	}
@@ -249,6 +259,19 @@ func printIdentity(a *app, r *hosts.ShowResult, loc *time.Location) {
 		line("merged", string(m))
 	}
 	fmt.Fprintln(a.out)
+}
+
+// nameText is a host's name, and that others have it, too.
+func nameText(r *hosts.ShowResult) string {
+	name := r.Record.DisplayName()
+	finds := func(x inventory.Alias) bool {
+		w := x.Window()
+		return x.Key == name && w.Contains(r.AsOf)
+	}
+	if name == string(r.Host) || slices.ContainsFunc(r.Aliases, finds) {
+		return name
+	}
+	return name + " (does not find it alone: leanfleet hosts conflicts)"
 }
 
 // diskText lists disks, equal ones together: 2 x gp3 100 GiB, io2 500 GiB. Of a
@@ -275,6 +298,14 @@ func diskText(disks []fleet.Disk) string {
 		parts = append(parts, s)
 	}
 	return strings.Join(parts, ", ")
+}
+
+// firstOf names the first of a list, and says how many more there are.
+func firstOf(names []string, most int) string {
+	if n := len(names); n > most {
+		names = append(names[:most:most], fmt.Sprintf("%d more", n-most))
+	}
+	return strings.Join(names, ", ")
 }
 
 // stateText is a state, and that it was inferred.

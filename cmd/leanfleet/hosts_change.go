@@ -144,8 +144,10 @@ func newHostsConflicts(a *app) *cobra.Command {
 		Use:   "conflicts",
 		Short: "What was said of hosts that contradicts what is known",
 		Long: `Contradictions that nobody should guess about, such as one key claimed by two
-hosts. They were not applied. A merge, a rename or a corrected inventory settles
-them.`,
+hosts: they were not applied. A merge, a rename, a retirement or a corrected
+inventory settles them; they go by themselves when their cause is gone. Names that
+several hosts share, each known by an id, come last: they are no harm, but such a
+name finds none of the hosts.`,
 		Example: "  leanfleet hosts conflicts",
 		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -153,11 +155,25 @@ them.`,
 			if err != nil {
 				return err
 			}
-			t := &report.Table{Columns: []report.Column{{Key: "host", Header: "host"}, {Key: "reason", Header: "contradiction"}}}
+			t := &report.Table{Columns: []report.Column{{Key: "kind", Header: "what"}, {Key: "count", Header: "of", Kind: report.KindInteger},
+				{Key: "hosts", Header: "hosts"}, {Key: "reason", Header: "why"}}}
+			shared := 0
 			for _, x := range r.Conflicts {
-				t.Rows = append(t.Rows, report.Row{report.Text(string(x.Host)), report.Text(x.Reason)})
+				kind, names := "contradiction", make([]string, len(x.Hosts))
+				if x.Ambiguous {
+					kind = "shared name"
+					shared++
+				}
+				for i, id := range x.Hosts {
+					names[i] = string(id)
+				}
+				list := strings.Join(names, ", ")
+				if a.forPeople() {
+					list = firstOf(names, 5)
+				}
+				t.Rows = append(t.Rows, report.Row{report.Text(kind), report.Integer(int64(len(x.Hosts))), report.Text(list), report.Text(x.Reason)})
 			}
-			t.Notes = []string{plural(int64(len(r.Conflicts)), "contradiction")}
+			t.Notes = []string{plural(int64(len(r.Conflicts)-shared), "contradiction") + ", " + plural(int64(shared), "shared name")}
 			return a.print(answer{result: &r, rows: r.Conflicts, table: t})
 		},
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/leanfleet/leanfleet/internal/config"
 	"github.com/leanfleet/leanfleet/internal/files"
 	"github.com/leanfleet/leanfleet/internal/report"
+	"github.com/leanfleet/leanfleet/inventory"
 )
 
 func newImport(a *app) *cobra.Command {
@@ -324,11 +325,11 @@ func conflictNotes(r *leanfleet.ImportResult, note func(string, ...any)) {
 	}
 	const most = 3
 	for _, reason := range reasons {
-		list := hosts[reason]
-		if len(list) > most {
-			list = append(list[:most:most], fmt.Sprintf("%d more", len(list)-most))
+		what := "conflict, not applied"
+		if x := inventory.Group([]fleet.Conflict{{Reason: reason}}); x[0].Ambiguous {
+			what = "shared name"
 		}
-		note("conflict, not applied: %s: %s", strings.Join(list, ", "), reason)
+		note("%s: %s: %s", what, firstOf(hosts[reason], most), reason)
 	}
 	if r.Standing > 0 {
 		note("%s stood before; leanfleet hosts conflicts lists all", plural(int64(r.Standing), "conflict"))

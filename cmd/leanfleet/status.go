@@ -25,7 +25,8 @@ func newStatus(a *app) *cobra.Command {
 		Short:   "What is stored, and what is wrong with it",
 		Long: `What is stored, how large it is, and what is wrong with it. The exit code is that
 of a monitoring plugin: 0 ok, 1 warning, 2 critical, 3 unknown. Damage, clocks that
-are wrong and a full disk are always looked for; silent hosts and gaps where it is
+are wrong, a full disk, contradictions about hosts and hosts that are measured though
+they are said to be gone are always looked for; silent hosts and gaps where it is
 asked. Beside a running "leanfleet collect" it shows what that did.`,
 		Example: `  leanfleet status
   leanfleet status --verify
@@ -81,6 +82,9 @@ func statusAnswer(a *app, r *leanfleet.StatusResult) answer {
 		hosts += " (simulated)"
 	}
 	add("hosts", hosts)
+	if r.Contradictions+r.SharedNames > 0 {
+		add("contradictions", fmt.Sprintf("%d, and %s; \"leanfleet hosts conflicts\" lists them", r.Contradictions, plural(int64(r.SharedNames), "shared name")))
+	}
 	add("days", report.FormatCount(int64(s.Days)))
 	add("rows", report.FormatCount(s.Rows))
 	add("samples", report.FormatCount(s.Samples))
@@ -119,8 +123,23 @@ func statusAnswer(a *app, r *leanfleet.StatusResult) answer {
 	} else if len(metrics) > 0 {
 		add("metrics", fmt.Sprintf("%d; -o wide counts the samples of each", len(metrics)))
 	}
-	t.Notes = append(t.Notes, r.Findings...)
+	if a.forPeople() {
+		a.printFindings(r)
+	} else {
+		t.Notes = append(t.Notes, r.Findings...)
+	}
 	return answer{result: r, rows: []*leanfleet.StatusResult{r}, table: t}
+}
+
+// printFindings prints what is wrong, the worst first, above all else.
+func (a *app) printFindings(r *leanfleet.StatusResult) {
+	if len(r.Findings) == 0 {
+		fmt.Fprintln(a.out, "OK: nothing was found to be wrong")
+	}
+	for i, f := range r.Findings {
+		fmt.Fprintf(a.out, "%s: %s\n", strings.ToUpper(string(r.FindingLevels[i])), f)
+	}
+	fmt.Fprintln(a.out)
 }
 
 // addCollector adds what the measuring process did.
