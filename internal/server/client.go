@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"reflect"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -58,8 +59,9 @@ func connect(ctx context.Context, dir string, s Settings) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask the process that holds %s: %w", dir, err)
 	}
+	watched := &watchedConn{Conn: conn}
 	c.first = make(chan net.Conn, 1)
-	c.first <- conn
+	c.first <- watched
 	c.http = &http.Client{Transport: &http.Transport{ResponseHeaderTimeout: cmp.Or(s.Patience, 30*time.Second), DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		select {
 		case conn := <-c.first:
@@ -71,9 +73,27 @@ func connect(ctx context.Context, dir string, s Settings) (*Client, error) {
 	holder := peer(conn)
 	if err := c.greet(ctx, holder, cmp.Or(s.Patience, patience)); err != nil {
 		c.Close()
+		if watched.ended.Load() && ctx.Err() == nil {
+			return nil, fmt.Errorf("ask the process that holds %s: %w", dir, errEnded)
+		}
 		return nil, err
 	}
 	return c, nil
+}
+
+// watchedConn knows whether the other side ended it: what net/http says then
+// depends on when it notices.
+type watchedConn struct {
+	net.Conn
+	ended atomic.Bool
+}
+
+func (c *watchedConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+		c.ended.Store(true)
+	}
+	return n, err
 }
 
 // patience is how long a process that holds a directory has to say that it is
@@ -105,7 +125,7 @@ func (c *Client) greet(ctx context.Context, holder int, patience time.Duration) 
 		return fmt.Errorf("process %d holds %s and has not answered for %s: is it stopped?\n\"kill -CONT %d\" lets a stopped one go on", holder, c.dir, patience, holder)
 	case errors.As(err, &waited) && waited.Timeout():
 		return fmt.Errorf("the process that holds %s has not answered for %s: is it stopped?", c.dir, patience)
-	case errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || absent(err):
+	case errors.Is(err, syscall.EPIPE) || absent(err):
 		return fmt.Errorf("ask the process that holds %s: %w", c.dir, errEnded)
 	}
 	return fmt.Errorf("ask the process that holds %s: %w", c.dir, err)
