@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -495,7 +496,10 @@ func recordsOf(t testing.TB, path string) (records [][]byte) {
 	data := read(t, path)[64:] // behind the header
 	for len(data) > 32 {
 		length, n := binary.LittleEndian.Uint32(data), binary.LittleEndian.Uint32(data[4:])
-		body := data[32:]
+		body := bytes.Clone(data[32:][:length])
+		for i := range body {
+			body[i] ^= 0xa5
+		}
 		for range n {
 			size, k := binary.Uvarint(body)
 			records = append(records, body[k:k+int(size)])

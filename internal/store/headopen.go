@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -34,7 +35,7 @@ func (s *Store) openHead(ctx context.Context, st state) error {
 			}
 			return s.replay(gen, st.sealed, hosts[r.Code], &r.Batch)
 		})
-		if errors.Is(err, head.ErrDefinition) {
+		if errors.Is(err, head.ErrDefinition) || notOpened(err) || err != nil && ctx.Err() != nil {
 			return err
 		}
 		if err != nil {
@@ -54,6 +55,13 @@ func (s *Store) openHead(ctx context.Context, st state) error {
 	s.head.looked = s.head.samples
 	s.tidy()
 	return nil
+}
+
+// notOpened says whether a file of the log could not be opened, which says nothing
+// of what it holds.
+func notOpened(err error) bool {
+	var opening *fs.PathError
+	return errors.Is(err, fleet.ErrLocked) || errors.As(err, &opening) && opening.Op == "open"
 }
 
 // replayHost adds a host that rows brought, unless leanfleet.db has it.

@@ -86,6 +86,7 @@ type Generation struct {
 	log    *log // nil of one that bbolt wrote
 	size   int64
 	enc    *encoder
+	closed bool
 	// fixed says that nothing can be added: it was opened for reading, bbolt wrote
 	// it, or a metric has another resolution in it than in the table.
 	fixed bool
@@ -115,6 +116,7 @@ func Create(ctx context.Context, o Options, number uint64) (*Generation, error) 
 		return nil, fmt.Errorf("sync directory %s: %w", o.Dir, err)
 	}
 	if l.file, err = o.Files.Open(path, false); err != nil {
+		_ = o.Files.Remove(path)
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	return &Generation{Number: number, path: path, log: l, enc: newEncoder(o.Table, codes{})}, nil
@@ -138,7 +140,7 @@ func Open(ctx context.Context, o Options, name string, added func(*Added) error,
 	}
 	g.fixed = g.fixed || len(d.other) > 0
 	g.enc = newEncoder(o.Table, d.codes)
-	if g.fixed {
+	if o.ReadOnly || g.log == nil {
 		return g, nil
 	}
 	if err := g.log.settle(true); err != nil {
@@ -243,11 +245,12 @@ func (g *Generation) Size() int64 {
 	return g.log.end
 }
 
-// Close closes the file.
+// Close closes the file; once is enough.
 func (g *Generation) Close() error {
-	if g.log == nil {
+	if g.log == nil || g.closed {
 		return nil
 	}
+	g.closed = true
 	if !g.fixed && g.log.filled > g.log.end {
 		_ = g.log.file.Truncate(g.log.end) // zeros do no harm
 	}

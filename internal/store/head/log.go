@@ -21,22 +21,24 @@ import (
 //	frame    length of the body (4), number of its records (4), number of the
 //	         commit from 0 (8), sum of the body (8), sum of the header's salt and
 //	         these (8), then the body: records, each behind its length as a varint,
-//	         zeros and a last byte of 0xa5 to a multiple of 8 bytes
+//	         and zeros, one at least, to a multiple of 8 bytes; all of it XOR 0xa5
 //
-// Numbers are little-endian, sums XXH64. A commit is one write and one sync: the
-// zeros behind it were written before, so that the disk has no length and no
-// blocks of the file to remember each time.
+// Numbers are little-endian, sums XXH64, that of a body of what it is without the
+// XOR, which is there so that no sector of a frame is zero: rows that stay the same
+// are long zeros. A commit is one write and one sync: the zeros behind it were
+// written before, so that the disk has no length and no blocks of the file to
+// remember each time.
 //
 // The end of the log is where the zeros begin, or the one frame that was being
 // written when the process or the machine stopped: one that lacks a sector, where
-// there are zeros in its place, or its last byte, or that the file ends in. Every
-// other frame that is not what was written is damage.
+// there are zeros in its place, or its last byte, or that the file ends in, and that
+// has nothing behind it. Every other frame that is not what was written is damage.
 const (
 	logMagic    = "leanfleet log 1\n"
 	headerBytes = 64
 	frameHeader = 32
 	sector      = 512
-	lastByte    = 0xa5
+	maskByte    = 0xa5
 
 	// aheadBytes is how many zeros are written behind a frame when there are none,
 	// unless the frame is longer than smallFrame: then the disk has enough to do.
@@ -171,24 +173,44 @@ func (l *log) frame(records [][]byte) (frame, error) {
 	}
 	pad := padding(n)
 	_, _ = sum.Write(pad)
-	if n += len(pad); n > math.MaxUint32 {
+	if n += len(pad); uint64(n) > math.MaxUint32 {
 		return frame{}, fmt.Errorf("a commit of %d bytes is too long", n)
 	}
 	return frame{length: uint32(n), records: uint32(len(records)), number: l.next, sum: sum.Sum64()}, nil
 }
 
 // padding is the end of a body that has n bytes before it.
-func padding(n int) []byte {
-	pad := make([]byte, 1+(-(n+1)&7))
-	pad[len(pad)-1] = lastByte
-	return pad
+func padding(n int) []byte { return make([]byte, 1+(-(n+1)&7)) }
+
+// mask makes a part of a body what is written, and the other way round.
+func mask(b []byte) {
+	const all = maskByte * (math.MaxUint64 / 0xff)
+	for ; len(b) >= 8; b = b[8:] {
+		binary.LittleEndian.PutUint64(b, binary.LittleEndian.Uint64(b)^all)
+	}
+	for i := range b {
+		b[i] ^= maskByte
+	}
+}
+
+// unmasked reads a body.
+type unmasked struct{ io.Reader }
+
+func (u unmasked) Read(p []byte) (int, error) {
+	n, err := u.Reader.Read(p)
+	mask(p[:n])
+	return n, err
 }
 
 // write writes a frame and zeros behind it, a short one at once.
 func (l *log) write(f frame, records [][]byte, zeros int64) error {
 	at, end := l.end, l.end+f.bytes()
 	l.b = l.appendFrame(l.b[:0], f)
-	flush := func() error {
+	body := frameHeader // where it begins in l.b
+	flush := func(zeros int64) error {
+		mask(l.b[body:])
+		body = 0
+		l.b = append(l.b, make([]byte, zeros)...)
 		_, err := l.file.WriteAt(l.b, at)
 		at += int64(len(l.b))
 		l.b = l.b[:0]
@@ -200,16 +222,15 @@ func (l *log) write(f frame, records [][]byte, zeros int64) error {
 			n := max(pieceBytes-len(l.b), 0)
 			l.b = append(l.b, r[:n]...)
 			r = r[n:]
-			if err := flush(); err != nil {
+			if err := flush(0); err != nil {
 				return err
 			}
 		}
 		l.b = append(l.b, r...)
 	}
 	l.b = append(l.b, padding(int(at+int64(len(l.b))-l.end-frameHeader))...)
-	l.b = append(l.b, make([]byte, zeros)...)
 	l.filled = max(l.filled, end+zeros)
-	return flush()
+	return flush(zeros)
 }
 
 // undo takes back a frame that could not be written or, rewrite says, synced. When
@@ -278,6 +299,7 @@ func (l *log) frames(record func(number uint64, b []byte) error) error {
 			if _, err := io.ReadFull(in, b); err != nil {
 				return err
 			}
+			mask(b)
 			if xxhash.Sum64(b) != f.sum {
 				return l.checkTail()
 			}
@@ -305,14 +327,14 @@ func (l *log) long(f frame, first uint64, record func(uint64, []byte) error) (wh
 	var sum xxhash.Digest
 	sum.Reset()
 	body := io.NewSectionReader(l.file, l.end+frameHeader, int64(f.length))
-	if _, err := io.CopyBuffer(&sum, body, make([]byte, pieceBytes)); err != nil {
+	if _, err := io.CopyBuffer(&sum, unmasked{body}, make([]byte, pieceBytes)); err != nil {
 		return false, err
 	}
 	if sum.Sum64() != f.sum {
 		return false, nil
 	}
 	_, _ = body.Seek(0, io.SeekStart)
-	return true, eachRecord(bufio.NewReaderSize(body, pieceBytes), f, first, record)
+	return true, eachRecord(bufio.NewReaderSize(unmasked{body}, pieceBytes), f, first, record)
 }
 
 // eachRecord hands on the records of a frame whose sum is right.

@@ -43,7 +43,7 @@ func (l *log) laterFrame() (*frame, error) {
 }
 
 // torn says whether the frame behind the last one that is whole lacks a sector or
-// its end, or the file ends in it.
+// its end, or the file ends in it, and nothing is behind it.
 func (l *log) torn() (bool, error) {
 	if l.filled-l.end < frameHeader {
 		return true, nil
@@ -64,6 +64,9 @@ func (l *log) torn() (bool, error) {
 	}
 	if l.end+f.bytes() > l.filled {
 		return true, nil
+	}
+	if nothing, err := l.nothing(l.end + f.bytes()); !nothing || err != nil {
+		return false, err
 	}
 	last := b[:1]
 	if _, err := l.file.ReadAt(last, l.end+f.bytes()-1); err != nil || last[0] == 0 {
@@ -115,15 +118,16 @@ func zero(b []byte) bool {
 }
 
 // settle makes a file ready to be written to: the commits it has are durable, and
-// behind them there is nothing. With rewrite the last frame is written once more:
-// a system that failed to write its sectors may say that it has.
+// behind them there is nothing. With rewrite the last frame, or the header where
+// there is none, is written once more: a system that failed to write its sectors may
+// say that it has.
 func (l *log) settle(rewrite bool) error {
 	if err := l.file.Truncate(l.end); err != nil {
 		return err
 	}
 	l.filled = l.end
 	b := make([]byte, pieceBytes)
-	for at := l.last; rewrite && at != 0 && at < l.end; {
+	for at := l.last; rewrite && at < l.end; {
 		part := b[:min(int64(len(b)), l.end-at)]
 		if _, err := l.file.ReadAt(part, at); err != nil {
 			return err
