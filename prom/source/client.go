@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/leanfleet/leanfleet/internal/webclient"
@@ -33,6 +35,7 @@ type client struct {
 	bytes    atomic.Int64
 	spent    atomic.Int64 // nanoseconds until answers began
 	patience patience
+	reached  atomic.Bool  // the engine, or who stands before it, has answered
 	parts    atomic.Int64 // partial answers that were taken
 	part     atomic.Pointer[PartialError]
 }
@@ -189,7 +192,7 @@ func (c *client) once(ctx context.Context, r request, use func(*decoder) (answer
 		if limited.Err() != nil && ctx.Err() == nil {
 			return 0, false, fmt.Errorf("ask %s: %w (%s)", c.shown, ErrSlow, c.options.Timeout)
 		}
-		again := !permanent(err)
+		again := !permanent(err) && (c.reached.Load() || !nobody(err))
 		var doing *url.Error
 		if errors.As(err, &doing) {
 			err = doing.Err // without the address, which is said already
@@ -197,6 +200,7 @@ func (c *client) once(ctx context.Context, r request, use func(*decoder) (answer
 		return 0, again, fmt.Errorf("ask %s: %w", c.shown, err)
 	}
 	defer response.Body.Close()
+	c.reached.Store(true)
 	c.spent.Add(int64(c.options.Now().Sub(began)))
 	body, err := c.body(response)
 	if err != nil {
@@ -259,6 +263,13 @@ func permanent(err error) bool {
 	var p *os.PathError
 	text := err.Error()
 	return errors.As(err, &p) || strings.Contains(text, "x509:") || strings.Contains(text, "unsupported protocol scheme") || strings.Contains(text, "tls: ") || strings.Contains(text, "HTTP response to HTTPS client")
+}
+
+// nobody says that nobody listens at an address, or that no host has its name:
+// the address is wrong, unless there was an answer before.
+func nobody(err error) bool {
+	var name *net.DNSError
+	return errors.As(err, &name) && name.IsNotFound || errors.Is(err, syscall.ECONNREFUSED)
 }
 
 func (c *client) body(response *http.Response) (io.Reader, error) {

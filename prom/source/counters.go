@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -48,11 +49,20 @@ type evaluation struct {
 	last int64 // time in which the last value counts
 	// closed says that a range holds its start too.
 	closed bool
+	room   int64 // bytes that values may take
 
 	cells  map[string]*rawCells // by the values of the labels
 	raws   map[string]int64     // samples that were read, by host
 	resets []float64
 }
+
+// roomFor is how many bytes values may take for each sample that a request is to
+// bring: those of hosts of a hundred CPUs, or a few file systems, fit.
+const roomFor = 100
+
+// errRoom says that series are too many to be computed at once: of hosts with
+// many file systems, which are told apart.
+var errRoom = fmt.Errorf("%w: more values than there is room for", errConsumer)
 
 // rawCells are the terms' values of series that are one.
 type rawCells struct {
@@ -101,6 +111,9 @@ func (e *evaluation) samples(selector int, labels map[string]string, at []int64,
 	term := &e.raw.Terms[selector]
 	f := &c.terms[selector]
 	if f.counts == nil {
+		if e.room -= 10 * int64(e.at.n); e.room < 0 {
+			return errRoom
+		}
 		f.counts = make([]uint16, e.at.n)
 		if term.Fold != names.Count {
 			f.values = make([]float64, e.at.n)
@@ -111,6 +124,9 @@ func (e *evaluation) samples(selector int, labels map[string]string, at []int64,
 		if seen = f.seen[labels[term.Each]]; seen == nil {
 			if f.seen == nil {
 				f.seen = map[string][]uint64{}
+			}
+			if e.room -= int64(e.at.n)/8 + 8; e.room < 0 {
+				return errRoom
 			}
 			seen = make([]uint64, e.at.n/64+1)
 			f.seen[labels[term.Each]] = seen
@@ -396,7 +412,7 @@ func (s *Source) evaluate(ctx context.Context, v *view, what string, labels []st
 	var e *evaluation
 	start := func() rawConsumer {
 		e = &evaluation{raw: p.raw, by: append([]string{v.host, "job"}, v.dedup...), host: v.host, at: p.within,
-			rate: p.rate, last: p.step, closed: v.engine.closed, cells: map[string]*rawCells{}, raws: map[string]int64{}}
+			rate: p.rate, last: p.step, closed: v.engine.closed, room: max(1<<20, roomFor*s.o.BatchSamples), cells: map[string]*rawCells{}, raws: map[string]int64{}}
 		return e
 	}
 	if err := s.readRaw(ctx, s.selectors(v, p.raw, labels), p.from, p.to, what, start); err != nil {

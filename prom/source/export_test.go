@@ -22,6 +22,9 @@ func Rate(gain, value float64, first, last int64, n int, from, to int64, before3
 	return rateOf(gain, value, first, last, n, from, to, before3)
 }
 
+// Nobody is nobody.
+func Nobody(err error) bool { return nobody(err) }
+
 // Matcher is matcher.
 type Matcher struct {
 	Kind        byte

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -319,9 +320,28 @@ func TestEngineFails(t *testing.T) {
 		})
 	}
 	t.Run("away", func(t *testing.T) {
-		_, server := newFake(t)
+		// An address at which nobody ever answered is wrong, and said at once; an
+		// engine that answered begins anew, and is waited for.
+		f, server := newFake(t)
 		server.Close()
-		if _, _, err := askFake(t, server.URL, nil); err == nil || !strings.Contains(err.Error(), "connection refused") {
+		_, s, err := askFake(t, server.URL, nil)
+		if err == nil || !strings.Contains(err.Error(), "connection refused") || strings.Contains(err.Error(), "tried") || s.Cost().Requests != 1 {
+			t.Errorf("%d requests, error %v", s.Cost().Requests, err)
+		}
+		for name, notFound := range map[string]bool{"no such host": true, "server misbehaving": false} {
+			if err := fmt.Errorf("ask: %w", &net.DNSError{Err: name, IsNotFound: notFound}); source.Nobody(err) != notFound {
+				t.Errorf("%v: nobody is there %v", err, !notFound)
+			}
+		}
+		f, server = newFake(t)
+		f.before = func(_ int, w http.ResponseWriter, r *http.Request) bool {
+			if strings.HasSuffix(r.URL.Path, "/query_range") {
+				go server.Close()
+				panic(http.ErrAbortHandler)
+			}
+			return false
+		}
+		if _, _, err := askFake(t, server.URL, nil); err == nil || !strings.Contains(err.Error(), "tried 5 times") {
 			t.Errorf("error %v", err)
 		}
 	})

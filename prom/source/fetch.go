@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -146,6 +147,9 @@ func (s *Source) fetchCounted(ctx context.Context, v *view, m fleet.Metric, labe
 			return nil, tooMuch(labels[0], want, err)
 		}
 		return again(labels, want)
+	case errors.Is(err, errRoom):
+		p.bound(m.Name, size/2) // not to find out again
+		return s.halves(labels, want, err, again)
 	case tooLarge(err):
 		return s.halves(labels, want, err, again)
 	}

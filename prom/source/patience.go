@@ -43,8 +43,8 @@ func late(err error) bool { return errors.Is(err, ErrSlow) }
 type patience struct {
 	mu  sync.Mutex
 	row int // rounds of time-outs since the last answer
-	// most is how many host-milliseconds are asked for at once after a time-out, by
-	// what is asked for.
+	// most is how many host-milliseconds are asked for at once after a time-out, or
+	// where more has no room here, by what is asked for.
 	most map[string]int64
 }
 
@@ -85,13 +85,25 @@ func (p *patience) late(what string, size int64, round int) bool {
 	if p.row == round {
 		p.row++
 	}
+	p.atMost(what, size/smaller)
+	return p.row < mostLate
+}
+
+// bound remembers that no more than a size is to be asked for at once.
+func (p *patience) bound(what string, size int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.atMost(what, size)
+}
+
+// atMost makes the size of questions no larger.
+func (p *patience) atMost(what string, size int64) {
 	if p.most == nil {
 		p.most = map[string]int64{}
 	}
-	if most := max(1, size/smaller); p.most[what] == 0 || most < p.most[what] {
+	if most := max(1, size); p.most[what] == 0 || most < p.most[what] {
 		p.most[what] = most
 	}
-	return p.row < mostLate
 }
 
 // hosts is how many hosts fit into a question about an extent of each.
@@ -119,7 +131,7 @@ func byHosts[T any](ctx context.Context, s *Source, what string, labels []string
 				return out, err
 			}
 			n = p.hosts(what, len(labels), each)
-		case tooLarge(err) && len(labels) > 1:
+		case (tooLarge(err) || errors.Is(err, errRoom)) && len(labels) > 1:
 			n = (len(labels) + 1) / 2
 		default:
 			return out, err

@@ -132,7 +132,7 @@ var errNotRaw = errors.New("series cannot be read as they are stored")
 func refusesRaw(err error) bool {
 	var e *EngineError
 	if errors.As(err, &e) {
-		return e.Status >= 300 && e.Status < 500 && e.Status != http.StatusTooManyRequests && !e.tooLarge() || e.Status == http.StatusNotImplemented
+		return e.Status >= 300 && e.Status < 500 && e.Status != http.StatusTooManyRequests && !e.tooLarge() && !e.late() || e.Status == http.StatusNotImplemented
 	}
 	return errors.Is(err, errNotRaw) || errors.Is(err, ErrNotAPI)
 }
@@ -275,8 +275,15 @@ func (f *frames) chunk(message []byte) error {
 	}); err != nil {
 		return err
 	}
-	const xor = 1
-	if kind != xor || int64(first) > f.to || int64(last) < f.from { // others hold histograms
+	const xor, histogram, floatHistogram = 1, 2, 3
+	switch kind {
+	case xor:
+	case histogram, floatHistogram:
+		return nil
+	default: // samples that are packed in a way of later: queries tell of them
+		return fmt.Errorf("%w: chunks of the kind %d", errFrame, kind)
+	}
+	if int64(first) > f.to || int64(last) < f.from {
 		return nil
 	}
 	had := len(f.times)

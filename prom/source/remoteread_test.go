@@ -238,6 +238,7 @@ func TestDoorsOfEngines(t *testing.T) {
 		"busy":              {after(4, "/read", times(3, "/read", refuse(503, "", "busy"))), nil, true, false},
 		"cut":               {after(4, "/read", times(3, "/read", broken)), nil, true, false},
 		"too large":         {after(0, "/read", large(422, `the query exceeds the maximum number of chunks (limit: 2000000 chunks)`)), nil, true, false},
+		"late once":         {after(4, "/read", times(1, "/read", refuse(408, "", "Request Time-out"))), nil, true, false},
 		"hangs":             {after(0, "/read", hang), func(o *source.Options) { o.Timeout = 200 * time.Millisecond }, false, true},
 		"each is too large": {after(4, "/read", refuse(413, "", "too large")), nil, true, true},
 	} {
@@ -298,6 +299,59 @@ func TestRawIsExactHoweverMuch(t *testing.T) {
 		if err != nil || plan.Method != want || plan.Samples < 200_000_000 || (plan.RankError > 0) != queries {
 			t.Errorf("queries %v: plan of %d samples: %s, rank error %g, error %v", queries, plan.Samples, plan.Method, plan.RankError, err)
 		}
+	}
+}
+
+// Hosts with many file systems, which are told apart, are asked about fewer at a
+// time where their values have no room, and that is not found out anew.
+func TestRoomForManySeries(t *testing.T) {
+	s, url := newStored(t)
+	for _, host := range s.hosts {
+		for i := range 15 {
+			for k, name := range []string{"size", "free", "avail"} {
+				x := testSeries{labels: s.labels(host), times: s.list[0].times}
+				maps.Copy(x.labels, map[string]string{"__name__": "node_filesystem_" + name + "_bytes", "mountpoint": fmt.Sprint("/", i), "fstype": "ext4"})
+				for range x.times {
+					x.values = append(x.values, []float64{100, 60 - float64(i), 60 - float64(i)}[k]*gib)
+				}
+				s.list = append(s.list, x)
+			}
+		}
+	}
+	of := func(batch int64) (asked int) {
+		var told toldQueries
+		src, err := source.New(source.Options{URL: url, Now: func() time.Time { return begin.Add(25 * time.Hour) }, Lookback: 40 * 24 * time.Hour, BatchSamples: batch, Asked: told.add})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			n := 0
+			for x, err := range src.Series(t.Context(), fleet.Query{Metric: lookup("disk_usage"), Window: fleet.Window{Start: begin, End: begin.Add(24 * time.Hour)}}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, v := range x.Values {
+					if n++; v != 5400 { // the fullest
+						t.Fatalf("usage of %s is %d", x.Record.Host, v)
+					}
+				}
+			}
+			if n != 2*1440 {
+				t.Errorf("%d samples", n)
+			}
+		}
+		for _, q := range told.list {
+			if strings.Contains(q.Query, "node_filesystem_size_bytes") {
+				asked++
+			}
+		}
+		return asked
+	}
+	if n := of(1_000_000); n != 2 {
+		t.Errorf("asked %d times, want once for each answer", n)
+	}
+	if n := of(5000); n != 1+2+2 { // both hosts once, then each by itself
+		t.Errorf("asked %d times, want 5", n)
 	}
 }
 
@@ -432,6 +486,11 @@ func TestFrames(t *testing.T) {
 		if err := source.Frames(wrong, 10, 90, (&gathered{}).take); err == nil {
 			t.Errorf("another bit in byte %d is not found", i)
 		}
+	}
+	// Samples that are packed in a way we do not know are not passed over.
+	later := frame(0, field(part(x, 10, 20), 2, chunkMessage(30, 40, 4, []byte{1, 2, 3})))
+	if err := source.Frames(later, 10, 90, (&gathered{}).take); !errors.Is(err, source.ErrNotAPI) || !strings.Contains(err.Error(), "chunks of the kind 4") {
+		t.Errorf("error %v", err)
 	}
 	bad := frame(0, []byte{1<<3 | 2, 200})
 	if err := source.Frames(bad, 10, 90, (&gathered{}).take); !errors.Is(err, source.ErrNotAPI) {
