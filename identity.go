@@ -135,44 +135,59 @@ func (m *Monitor) Conflicts(ctx context.Context, _ ConflictsRequest) (ConflictsR
 	}
 	revenants, err := m.revenants(ctx, records)
 	for _, x := range revenants {
-		list = append(list, fleet.Conflict{Host: x.Host, Reason: fmt.Sprintf("it was terminated at %s, but is measured since, until %s: "+
-			"it runs, or another machine uses its name", x.Ended.UTC().Format(time.RFC3339), x.Measured.UTC().Format(time.RFC3339))})
+		why := "it runs, or another machine uses its name"
+		if x.State == fleet.StateStopped {
+			why = "it ran since, which a newer listing would tell, or another machine uses its name"
+		}
+		list = append(list, fleet.Conflict{Host: x.Host, Reason: fmt.Sprintf("it was %s at %s, but is measured since, until %s: %s",
+			x.State, x.Ended.UTC().Format(time.RFC3339), x.Measured.UTC().Format(time.RFC3339), why)})
 	}
 	return ConflictsResult{Conflicts: inventory.Group(list)}, err
 }
 
-// Revenant is a host that is terminated, and measured nevertheless.
+// Revenant is a host that is terminated or stopped, and measured nevertheless.
 type Revenant struct {
 	Host fleet.HostID `json:"host"`
 	Name string       `json:"name"`
-	// Ended is since when it is said to be terminated, Measured when its newest
-	// sample ended.
+	// State is terminated or stopped.
+	State fleet.State `json:"state"`
+	// Ended is since when it is said to be, Measured when its newest sample ended.
 	Ended    time.Time `json:"ended"`
 	Measured time.Time `json:"measured"`
 }
 
+// listingDelay is how long after a stated stop samples say no more than that the
+// next listing is still to come: who lists machines does it each day.
+const listingDelay = 24 * time.Hour
+
 // revenants finds, among records of all time, the hosts that have samples which
-// began when they were terminated already.
+// began when they were terminated already, or stopped for longer than listings
+// are late.
 func (m *Monitor) revenants(ctx context.Context, records []fleet.Record) ([]Revenant, error) {
 	var out []Revenant
 	for i := range records {
-		if i+1 < len(records) && records[i+1].Host == records[i].Host || records[i].State != fleet.StateTerminated {
+		state := records[i].State
+		if i+1 < len(records) && records[i+1].Host == records[i].Host || state != fleet.StateTerminated && state != fleet.StateStopped {
 			continue
 		}
 		first := i
-		for first > 0 && records[first-1].Host == records[i].Host && records[first-1].State == fleet.StateTerminated {
+		for first > 0 && records[first-1].Host == records[i].Host && records[first-1].State == state {
 			first--
 		}
 		r, since := &records[i], records[first].From
 		if since.Before(records[first].Stated) {
 			since = records[first].Stated // what was learned of the time before is no evidence
 		}
-		measured, err := m.sampledAfter(ctx, r.Host, fleet.Window{Start: since, End: r.Seen.End})
+		from := since
+		if state == fleet.StateStopped {
+			from = since.Add(listingDelay)
+		}
+		measured, err := m.sampledAfter(ctx, r.Host, fleet.Window{Start: from, End: r.Seen.End})
 		if err != nil {
 			return nil, err
 		}
 		if measured {
-			out = append(out, Revenant{Host: r.Host, Name: r.DisplayName(), Ended: since, Measured: r.Seen.End})
+			out = append(out, Revenant{Host: r.Host, Name: r.DisplayName(), State: state, Ended: since, Measured: r.Seen.End})
 		}
 	}
 	return out, nil

@@ -11,6 +11,7 @@ import (
 	"github.com/leanfleet/leanfleet/internal/catalog"
 	"github.com/leanfleet/leanfleet/internal/store"
 	"github.com/leanfleet/leanfleet/internal/zones"
+	"github.com/leanfleet/leanfleet/pricing"
 	"github.com/leanfleet/leanfleet/rightsizing"
 )
 
@@ -133,11 +134,14 @@ func NominalTypes() func(provider, instanceType string) (fleet.Capacity, bool) {
 }
 
 // nominal is the types table: the capacity of an instance type, as far as it
-// is known.
+// is known. Custom types of GCP, which no table has, say theirs themselves.
 func nominal(types *catalog.Catalog) func(provider, instanceType string) (fleet.Capacity, bool) {
 	return func(provider, instanceType string) (fleet.Capacity, bool) {
 		t, ok := types.Type(provider, instanceType)
 		if !ok {
+			if vcpus, memory, custom := pricing.CustomSize(instanceType); custom && provider == catalog.GCP {
+				return fleet.Capacity{VCPUs: float64(vcpus), MemoryBytes: memory}, true
+			}
 			return fleet.Capacity{}, false
 		}
 		return fleet.Capacity{VCPUs: float64(t.VCPUs.Value), MemoryBytes: t.MemoryBytes.Value}, t.VCPUs.OK || t.MemoryBytes.OK

@@ -92,8 +92,8 @@ type StatusResult struct {
 	// Ahead are the hosts whose newest sample ends in the future: their clock, or
 	// this machine's, is wrong.
 	Ahead []HostAge `json:"ahead,omitempty"`
-	// Revenants are the hosts that are said to be terminated, and were measured
-	// since.
+	// Revenants are the hosts that are said to be terminated, or stopped for more
+	// than a day, and were measured since.
 	Revenants []Revenant `json:"revenants,omitempty"`
 	// Contradictions counts what was said of hosts that contradicts what is known,
 	// SharedNames the names that several hosts have, each known by an id.
@@ -286,11 +286,20 @@ func (r *StatusResult) judge(req StatusRequest) {
 		r.find(LevelWarning, "%s what is known; leanfleet hosts conflicts lists %s", counted(n, "statement about hosts contradicts", "statements about hosts contradict"), itThem(n))
 	}
 	if len(r.Revenants) > 0 {
-		var names []string
+		var gone, stopped []string
 		for _, x := range r.Revenants {
-			names = append(names, named(x.Name, x.Host))
+			if x.State == fleet.StateStopped {
+				stopped = append(stopped, named(x.Name, x.Host))
+			} else {
+				gone = append(gone, named(x.Name, x.Host))
+			}
 		}
-		r.find(LevelWarning, "measured since they were said to be gone: %s", few(names))
+		if len(gone) > 0 {
+			r.find(LevelWarning, "measured since they were said to be gone: %s", few(gone))
+		}
+		if len(stopped) > 0 {
+			r.find(LevelWarning, "measured more than a day after they were said to be stopped, and not charged since: %s", few(stopped))
+		}
 	}
 	if r.AgeSeconds == nil {
 		r.find(LevelUnknown, "no samples are stored")

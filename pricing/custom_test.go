@@ -83,3 +83,20 @@ func TestCustomMachineTypes(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 }
+
+func TestCustomSize(t *testing.T) {
+	f := func(name string, vcpus int, gib float64, ok bool) {
+		t.Helper()
+		n, memory, known := pricing.CustomSize(name)
+		if n != vcpus || float64(memory) != gib*(1<<30) || known != ok {
+			t.Errorf("%s: %d vCPUs, %d bytes, %v", name, n, memory, known)
+		}
+	}
+	f("custom-2-5120", 2, 5, true)
+	f("n2-custom-4-16384", 4, 16, true)
+	f("n2-custom-4-16896-ext", 4, 16.5, true)
+	f("e2-custom-small-3072", 2, 3, true)
+	f("n2-standard-4", 0, 0, false)
+	f("n2-custom-4", 0, 0, false)
+	f("custom-0-1024", 0, 0, false)
+}

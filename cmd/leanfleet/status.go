@@ -26,8 +26,9 @@ func newStatus(a *app) *cobra.Command {
 		Long: `What is stored, how large it is, and what is wrong with it. The exit code is that
 of a monitoring plugin: 0 ok, 1 warning, 2 critical, 3 unknown. Damage, clocks that
 are wrong, a full disk, contradictions about hosts and hosts that are measured though
-they are said to be gone are always looked for; silent hosts and gaps where it is
-asked. Beside a running "leanfleet collect" it shows what that did.`,
+they are said to be gone, or stopped for a day, are always looked for; silent hosts
+and gaps where it is asked. Beside a running "leanfleet collect" it shows what that
+did.`,
 		Example: `  leanfleet status
   leanfleet status --verify
   leanfleet status --max-age 10m --min-coverage 95% -o json`,

@@ -69,11 +69,11 @@ func (p *parser) gcp(raw json.RawMessage) (*machine, error) {
 		return &machine{Record: fleet.Record{Host: fleet.HostID(x.Name)}}, err
 	}
 	m := &machine{Record: fleet.Record{
-		Host: fleet.HostID(x.ID.text), Name: x.Name, Provider: "gcp", Account: between(x.SelfLink, "projects"),
+		Host: fleet.HostID(x.ID.text), Name: x.Name, Provider: "gcp", Account: between(cmp.Or(x.SelfLink, x.Zone, x.MachineType), "projects"),
 		Zone: last(x.Zone), InstanceType: last(x.MachineType), Tags: tags(x.Labels),
 	}, created: x.CreationTimestamp.Time, tagsTold: x.Labels != nil || x.Fingerprint != ""}
 	m.key(fleet.AliasInstance, x.ID.text)
-	if path := resource(x.SelfLink); between(path, "instances") == x.Name {
+	if path := x.resource(); between(path, "instances") == x.Name {
 		m.key(fleet.AliasResource, path)
 	}
 	if i := strings.LastIndexByte(m.Zone, '-'); i > 0 {
@@ -117,6 +117,15 @@ func (p *parser) gcp(raw json.RawMessage) (*machine, error) {
 func (x *gcpInstance) wrong() error {
 	return cmp.Or(wrong("id", x.ID.wrong), wrong("creationTimestamp", x.CreationTimestamp.wrong), wrong("lastStartTimestamp", x.LastStartTimestamp.wrong),
 		wrong("lastStopTimestamp", x.LastStopTimestamp.wrong), wrong("lastSuspendedTimestamp", x.LastSuspendedTimestamp.wrong))
+}
+
+// resource is the path of names of the instance: that of its own URL, or where an
+// output is cut down to some fields, below that of its zone.
+func (x *gcpInstance) resource() string {
+	if zone := resource(x.Zone); x.SelfLink == "" && zone != "" && x.Name != "" {
+		return zone + "/instances/" + x.Name
+	}
+	return resource(x.SelfLink)
 }
 
 // resource is a URL of Compute Engine without the server and version: the path of

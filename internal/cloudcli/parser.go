@@ -45,7 +45,11 @@ func (p *parser) notes() []string {
 		note("The output ends with a NextToken: there are more %s than it lists; leave out --max-items.", what)
 	}
 	if p.counts.noPower > 0 {
-		note("%d of %d machines have no state; with az, -d (--show-details) prints it.", p.counts.noPower, len(p.listed))
+		hint := "."
+		if p.found == Azure {
+			hint = "; with az, -d (--show-details) prints it."
+		}
+		note("%d of %d machines have no state%s", p.counts.noPower, len(p.listed), hint)
 	}
 	if p.counts.allocated > 0 {
 		note("Stopped but not deallocated: %d of %d machines. Azure goes on billing them, so they are running here.", p.counts.allocated, len(p.listed))
@@ -185,6 +189,8 @@ type shape struct {
 	VMID                    *json.RawMessage `json:"vmId"`
 	HardwareProfile         *json.RawMessage `json:"hardwareProfile"`
 	MachineType             *json.RawMessage `json:"machineType"`
+	ID                      any              `json:"id"`
+	SelfLink                any              `json:"selfLink"`
 	Kind                    any              `json:"kind"`
 	Type                    any              `json:"type"`
 	Properties              *json.RawMessage `json:"properties"`
@@ -250,8 +256,19 @@ func (s *shape) format() Format {
 		return AWS
 	case s.MachineType != nil || s.Kind == "compute#instance":
 		return GCP
+	case isOf(s.ID, "virtualMachines"): // outputs cut down to some fields
+		return Azure
+	case isOf(s.SelfLink, "instances"):
+		return GCP
 	}
 	return ""
+}
+
+// isOf says whether a value is the path, or the URL, of one of a kind.
+func isOf(value any, kind string) bool {
+	path, _ := value.(string)
+	name := between(path, kind)
+	return name != "" && strings.HasSuffix(path, "/"+name)
 }
 
 // diskFormat is the tool that prints such a disk; "" is none.
