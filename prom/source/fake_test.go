@@ -322,7 +322,7 @@ func TestEngineFails(t *testing.T) {
 	t.Run("away", func(t *testing.T) {
 		// An address at which nobody ever answered is wrong, and said at once; an
 		// engine that answered begins anew, and is waited for.
-		f, server := newFake(t)
+		_, server := newFake(t)
 		server.Close()
 		_, s, err := askFake(t, server.URL, nil)
 		if err == nil || !strings.Contains(err.Error(), "connection refused") || strings.Contains(err.Error(), "tried") || s.Cost().Requests != 1 {
@@ -333,15 +333,15 @@ func TestEngineFails(t *testing.T) {
 				t.Errorf("%v: nobody is there %v", err, !notFound)
 			}
 		}
-		f, server = newFake(t)
+		f, again := newFake(t)
 		f.before = func(_ int, w http.ResponseWriter, r *http.Request) bool {
 			if strings.HasSuffix(r.URL.Path, "/query_range") {
-				go server.Close()
+				go again.Close()
 				panic(http.ErrAbortHandler)
 			}
 			return false
 		}
-		if _, _, err := askFake(t, server.URL, nil); err == nil || !strings.Contains(err.Error(), "tried 5 times") {
+		if _, _, err := askFake(t, again.URL, nil); err == nil || !strings.Contains(err.Error(), "tried 5 times") {
 			t.Errorf("error %v", err)
 		}
 	})
