@@ -462,6 +462,17 @@ func TestAppendFails(t *testing.T) {
 	}
 }
 
+// both has a reader and then a writer open a directory of a version before, and
+// answer as before.
+func (a *appending) both() {
+	a.t.Helper()
+	a.s = open(a.t, a.dir, func(o *Options) { o.ReadOnly = true })
+	a.check("to a reader")
+	must(a.t, a.s.Close())
+	a.open()
+	a.check("to a writer")
+}
+
 // TestFormatOne: a directory of the version before the head is read, and becomes
 // one of today when it is opened for writing.
 func TestFormatOne(t *testing.T) {
@@ -477,11 +488,7 @@ func TestFormatOne(t *testing.T) {
 		return errors.Join(tx.DeleteBucket(bucketGroups), tx.DeleteBucket(bucketSealed), tx.Bucket(bucketMeta).Put(keyFormat, putUint(1)))
 	}))
 	must(t, db.Close())
-	a.s = open(t, a.dir, func(o *Options) { o.ReadOnly = true })
-	a.check("to a reader")
-	must(t, a.s.Close())
-	a.open()
-	a.check("to a writer")
+	a.both()
 	a.append(crashBatch("a", 1, 2, 200))
 	a.reopen()
 	a.check("written to")
@@ -537,11 +544,7 @@ func TestFormatTwo(t *testing.T) {
 	must(t, err)
 	must(t, changeBucket(db, bucketMeta, keyFormat, putUint(2)))
 	must(t, db.Close())
-	a.s = open(t, a.dir, func(o *Options) { o.ReadOnly = true })
-	a.check("to a reader")
-	must(t, a.s.Close())
-	a.open()
-	a.check("to a writer")
+	a.both()
 	a.append(crashBatch("b", 2, 1, 500))
 	a.reopen()
 	a.check("written to")

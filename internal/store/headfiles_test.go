@@ -92,11 +92,7 @@ func TestPendingBolt(t *testing.T) {
 	}))
 	must(t, changeBucket(db, bucketMeta, keyFormat, putUint(2)))
 	must(t, db.Close())
-	a.s = open(t, a.dir, func(o *Options) { o.ReadOnly = true })
-	a.check("to a reader")
-	must(t, a.s.Close())
-	a.open()
-	a.check("to a writer")
+	a.both()
 	if got := generationsLeft(t, a.dir); len(got) != 1 || got[0] == path {
 		t.Errorf("%v", got)
 	}
